@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
+                    struct err *err)
+{
+    char buf[65536];
+    size_t total = 0;
+
+    for (;;) {
+        ssize_t n = read(fd, buf, sizeof(buf));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(err, "%s: cannot read", name);
+        if (n == 0)
+            return 0;
+        total += (size_t)n;
+        if (total > max)
+            return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes", name,
+                           max);
+        strbuf_add(out, buf, (size_t)n);
+    }
+}
+
+int file_read(struct strbuf *out, const char *path, size_t max,
+              struct err *err)
+{
+    int fd, rc;
+
+    if (!strcmp(path, "-"))
+        return read_all(out, STDIN_FILENO, "stdin", max, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, "%s: cannot open", path);
+    rc = read_all(out, fd, path, max, err);
+    close(fd);
+    return rc;
+}
+
+int file_map(struct file_map *m, const char *path, struct err *err)
+{
+    struct stat st;
+    void *p = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = 0;
+
+    if (fd < 0)
+        return err_sys(err, "%s: cannot open", path);
+    if (fstat(fd, &st) < 0)
+        rc = err_sys(err, "%s: cannot stat", path);
+    else if (!S_ISREG(st.st_mode))
+        rc = err_set(err, ERR_IO, "%s: not a regular file", path);
+    else if (st.st_size > 0) {
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED)
+            rc = err_sys(err, "%s: cannot map %lld bytes", path,
+                         (long long)st.st_size);
+    }
+    close(fd);
+    if (rc)
+        return rc;
+    m->data = p;
+    m->size = (size_t)st.st_size;
+    return 0;
+}
+
+void file_unmap(struct file_map *m)
+{
+    if (m->data)
+        munmap((void *)m->data, m->size);
+    m->data = NULL;
+    m->size = 0;
+}
+
+int file_out_open(struct file_out *o, const char *path, struct err *err)
+{
+    mode_t mask;
+    int fd;
+
+    o->path = path;
+    o->tmp = NULL;
+    if (!strcmp(path, "-")) {
+        o->f = stdout;
+        return 0;
+    }
+    o->tmp = xasprintf("%s.XXXXXX", path);
+    fd = mkstemp(o->tmp);
+    if (fd < 0) {
+        err_sys(err, "%s: cannot create", path);
+        free(o->tmp);
+        o->tmp = NULL;
+        return ERR_IO;
+    }
+    /* mkstemp gives 0600; a result has the mode that open would give */
+    mask = umask(0);
+    umask(mask);
+    fchmod(fd, 0666 & ~mask);
+    o->f = fdopen(fd, "w+b");
+    if (!o->f) {
+        err_sys(err, "%s: cannot create", path);
+        close(fd);
+        file_out_abort(o);
+        return ERR_IO;
+    }
+    return 0;
+}
+
+int file_out_commit(struct file_out *o, struct err *err)
+{
+    int failed = ferror(o->f) | fflush(o->f);
+
+    if (!o->tmp) {
+        o->f = NULL;
+        return failed ? err_sys(err, "stdout: cannot write") : 0;
+    }
+    if (fclose(o->f))
+        failed = 1;
+    o->f = NULL;
+    if (failed || rename(o->tmp, o->path)) {
+        err_sys(err, "%s: cannot write", o->path);
+        file_out_abort(o);
+        return ERR_IO;
+    }
+    free(o->tmp);
+    o->tmp = NULL;
+    return 0;
+}
+
+void file_out_abort(struct file_out *o)
+{
+    if (o->tmp) {
+        if (o->f)
+            fclose(o->f);
+        unlink(o->tmp);
+        free(o->tmp);
+    }
+    o->f = NULL;
+    o->tmp = NULL;
+}

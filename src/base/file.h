@@ -1,0 +1,42 @@
+/* file.h - whole files in, and files that appear only when they are complete. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include "base/err.h"
+#include "base/strbuf.h"
+
+/* Appends the whole of path ("-" is stdin) to *out. More than max bytes is
+ * ERR_FORMAT; a directory, a missing file or a failed read is ERR_IO. */
+int file_read(struct strbuf *out, const char *path, size_t max,
+              struct err *err);
+
+/* A file mapped read-only. A zeroed struct can be released. */
+struct file_map {
+    const unsigned char *data; /* NULL if size is 0 */
+    size_t size;
+};
+int file_map(struct file_map *m, const char *path, struct err *err);
+void file_unmap(struct file_map *m);
+
+/* An output file under a temporary name beside path, renamed by commit. "-" is
+ * stdout, which is flushed and checked by commit. Write to f with stdio.
+ *
+ *     struct file_out out = {0};
+ *     TRY(file_out_open(&out, path, err));
+ *     ...
+ *     rc = file_out_commit(&out, err);
+ *     file_out_abort(&out);  -- after commit it does nothing
+ *
+ * path is borrowed until commit or abort. */
+struct file_out {
+    FILE *f;
+    char *tmp;        /* NULL for stdout */
+    const char *path;
+};
+int file_out_open(struct file_out *o, const char *path, struct err *err);
+int file_out_commit(struct file_out *o, struct err *err);
+void file_out_abort(struct file_out *o);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/opt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+static int takes_value(const struct opt *o)
+{
+    return o->kind != OPT_FLAG && o->kind != OPT_COUNT;
+}
+
+static int is_choice(const char *choices, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (const char *c = choices; c; c = strchr(c, '|')) {
+        if (*c == '|')
+            c++;
+        if (!strncmp(c, word, n) && (!c[n] || c[n] == '|'))
+            return n > 0;
+    }
+    return 0;
+}
+
+static int set_number(const struct opt *o, const char *s, struct err *err)
+{
+    char *end;
+    double v;
+
+    errno = 0;
+    v = strtod(s, &end);
+    if (end == s || *end || !isfinite(v) || v < o->min || v > o->max ||
+        (o->kind == OPT_INT && v != floor(v)))
+        return err_set(err, ERR_ARG, "--%s: '%s' is not %s in %g..%g", o->name,
+                       s, o->kind == OPT_INT ? "an integer" : "a number",
+                       o->min, o->max);
+    if (o->kind == OPT_INT)
+        *(int *)o->value = (int)v;
+    else
+        *(double *)o->value = v;
+    return 0;
+}
+
+static int set_value(const struct opt *o, const char *s, struct err *err)
+{
+    switch (o->kind) {
+    case OPT_FLAG:
+        *(int *)o->value = 1;
+        return 0;
+    case OPT_COUNT:
+        ++*(int *)o->value;
+        return 0;
+    case OPT_INT:
+    case OPT_DOUBLE:
+        return set_number(o, s, err);
+    case OPT_CHOICE:
+        if (!is_choice(o->choices, s))
+            return err_set(err, ERR_ARG, "--%s: '%s' is not one of %s", o->name,
+                           s, o->choices);
+        /* fall through */
+    case OPT_STRING:
+        *(const char **)o->value = s;
+        return 0;
+    case OPT_LIST: {
+        struct opt_list *l = o->value;
+
+        l->item = xreallocarray(l->item, (size_t)l->n + 1, sizeof(*l->item));
+        l->item[l->n++] = s;
+        return 0;
+    }
+    default:
+        return 0;
+    }
+}
+
+/* The option with this long name, or the only one that begins with it. */
+static int find_long(const struct opt *const *tables, const char *name,
+                     size_t len, const struct opt **out, struct err *err)
+{
+    const struct opt *hit = NULL;
+
+    for (; *tables; tables++)
+        for (const struct opt *o = *tables; o->kind != OPT_END; o++) {
+            if (strncmp(o->name, name, len))
+                continue;
+            if (!o->name[len]) {
+                *out = o;
+                return 0;
+            }
+            if (hit)
+                return err_set(err, ERR_ARG, "--%.*s: could be --%s or --%s",
+                               (int)len, name, hit->name, o->name);
+            hit = o;
+        }
+    if (!hit || !len)
+        return err_set(err, ERR_ARG, "unknown option --%.*s", (int)len, name);
+    *out = hit;
+    return 0;
+}
+
+static const struct opt *find_letter(const struct opt *const *tables, char c)
+{
+    for (; *tables; tables++)
+        for (const struct opt *o = *tables; o->kind != OPT_END; o++)
+            if (o->letter == c)
+                return o;
+    return NULL;
+}
+
+static int parse_long(const struct opt *const *tables, int argc, char **argv,
+                      int *i, struct err *err)
+{
+    const char *arg = argv[*i] + 2, *eq = strchr(arg, '=');
+    const struct opt *o = NULL;
+
+    TRY(find_long(tables, arg, eq ? (size_t)(eq - arg) : strlen(arg), &o, err));
+    if (!takes_value(o)) {
+        if (eq)
+            return err_set(err, ERR_ARG, "--%s takes no value", o->name);
+        return set_value(o, NULL, err);
+    }
+    if (eq)
+        return set_value(o, eq + 1, err);
+    if (*i + 1 >= argc)
+        return err_set(err, ERR_ARG, "--%s needs %s", o->name, o->arg);
+    return set_value(o, argv[++*i], err);
+}
+
+static int parse_letters(const struct opt *const *tables, int argc, char **argv,
+                         int *i, struct err *err)
+{
+    for (const char *p = argv[*i] + 1; *p; p++) {
+        const struct opt *o = find_letter(tables, *p);
+
+        if (!o)
+            return err_set(err, ERR_ARG, "unknown option -%c", *p);
+        if (!takes_value(o)) {
+            TRY(set_value(o, NULL, err));
+            continue;
+        }
+        if (p[1])
+            return set_value(o, p + 1, err);
+        if (*i + 1 >= argc)
+            return err_set(err, ERR_ARG, "-%c needs %s", *p, o->arg);
+        return set_value(o, argv[++*i], err);
+    }
+    return 0;
+}
+
+int opt_parse(const struct opt *const *tables, int argc, char **argv, int *n,
+              struct err *err)
+{
+    int only_operands = 0;
+
+    *n = 0;
+    for (int i = 1; i < argc; i++) {
+        char *a = argv[i];
+
+        if (only_operands || a[0] != '-' || !a[1])
+            argv[(*n)++] = a;
+        else if (!strcmp(a, "--"))
+            only_operands = 1;
+        else if (a[1] == '-')
+            TRY(parse_long(tables, argc, argv, &i, err));
+        else
+            TRY(parse_letters(tables, argc, argv, &i, err));
+    }
+    return 0;
+}
+
+void opt_help(struct strbuf *out, const struct opt *table)
+{
+    enum { COLUMN = 30, WIDTH = 79 };
+
+    for (const struct opt *o = table; o->kind != OPT_END; o++) {
+        size_t start = out->len, col;
+        const char *p = o->help;
+
+        if (o->letter)
+            strbuf_addf(out, "  -%c, --%s", o->letter, o->name);
+        else
+            strbuf_addf(out, "      --%s", o->name);
+        if (takes_value(o))
+            strbuf_addf(out, " %s", o->arg);
+        col = out->len - start;
+        if (col + 2 > COLUMN) {
+            strbuf_addch(out, '\n');
+            col = 0;
+        }
+        while (*p) {
+            size_t room, n = strlen(p);
+
+            while (col++ < COLUMN)
+                strbuf_addch(out, ' ');
+            room = WIDTH - COLUMN;
+            if (n > room)
+                for (n = room; n > 1 && p[n] != ' ';)
+                    n--;
+            strbuf_add(out, p, n);
+            strbuf_addch(out, '\n');
+            p += n;
+            while (*p == ' ')
+                p++;
+            col = 0;
+        }
+    }
+}

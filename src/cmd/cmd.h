@@ -1,0 +1,18 @@
+/* cmd.h - the subcommands: one file each, listed in commands.def. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+/* argv[0] is the command's name. Returns the exit code: 0 done, 1 some input
+ * failed, 2 usage. Errors are already printed. */
+#define CMD(name, help) int cmd_##name(int argc, char **argv);
+#include "cmd/commands.def"
+#undef CMD
+
+struct cmd {
+    const char *name;
+    const char *help; /* one line */
+    int (*run)(int argc, char **argv);
+};
+extern const struct cmd cmd_table[]; /* ends with name NULL */
+
+#endif
