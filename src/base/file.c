@@ -86,6 +86,7 @@ void file_unmap(struct file_map *m)
 
 int file_out_open(struct file_out *o, const char *path, struct err *err)
 {
+    struct stat st;
     mode_t mask;
     int fd;
 
@@ -94,6 +95,11 @@ int file_out_open(struct file_out *o, const char *path, struct err *err)
     if (!strcmp(path, "-")) {
         o->f = stdout;
         return 0;
+    }
+    /* a rename would put a file in the place of /dev/null */
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+        o->f = fopen(path, "wb");
+        return o->f ? 0 : err_sys(err, "%s: cannot write", path);
     }
     o->tmp = xasprintf("%s.XXXXXX", path);
     fd = mkstemp(o->tmp);
@@ -121,14 +127,14 @@ int file_out_commit(struct file_out *o, struct err *err)
 {
     int failed = ferror(o->f) | fflush(o->f);
 
-    if (!o->tmp) {
+    if (o->f == stdout) {
         o->f = NULL;
         return failed ? err_sys(err, "stdout: cannot write") : 0;
     }
     if (fclose(o->f))
         failed = 1;
     o->f = NULL;
-    if (failed || rename(o->tmp, o->path)) {
+    if (failed || (o->tmp && rename(o->tmp, o->path))) {
         err_sys(err, "%s: cannot write", o->path);
         file_out_abort(o);
         return ERR_IO;
@@ -140,9 +146,9 @@ int file_out_commit(struct file_out *o, struct err *err)
 
 void file_out_abort(struct file_out *o)
 {
+    if (o->f && o->f != stdout)
+        fclose(o->f);
     if (o->tmp) {
-        if (o->f)
-            fclose(o->f);
         unlink(o->tmp);
         free(o->tmp);
     }

@@ -21,7 +21,8 @@ int file_map(struct file_map *m, const char *path, struct err *err);
 void file_unmap(struct file_map *m);
 
 /* An output file under a temporary name beside path, renamed by commit. "-" is
- * stdout, which is flushed and checked by commit. Write to f with stdio.
+ * stdout, which is flushed and checked by commit; a device or pipe (/dev/null) is
+ * written to as it is. Write to f with stdio.
  *
  *     struct file_out out = {0};
  *     TRY(file_out_open(&out, path, err));
@@ -32,7 +33,7 @@ void file_unmap(struct file_map *m);
  * path is borrowed until commit or abort. */
 struct file_out {
     FILE *f;
-    char *tmp;        /* NULL for stdout */
+    char *tmp;        /* NULL for stdout, devices and pipes */
     const char *path;
 };
 int file_out_open(struct file_out *o, const char *path, struct err *err);
