@@ -1,13 +1,89 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Global options, the command, and whether stdout took everything. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "config.h"
+
+/* The reader has gone: nobody wants the rest, or a message about it. */
+static void on_sigpipe(int signo)
+{
+    (void)signo;
+    _exit(CMD_FAILED);
+}
+
+/* A closed stdin, stdout or stderr must not become a file that mfm opens. What
+ * takes their place refuses, so that reads and writes still fail. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+            _exit(CMD_FAILED);
+}
+
+static void print_version(void)
+{
+    printf("mfm %s\n"
+           "features: oneDNN %s, libavformat %d and libavcodec %d, OpenMP %d, "
+           "CUDA no, MPI no\n"
+           "licence: GPL-3.0-or-later; free software without any warranty\n",
+           PACKAGE_VERSION, MFM_DNNL_VERSION, MFM_LIBAVFORMAT_MAJOR,
+           MFM_LIBAVCODEC_MAJOR, _OPENMP);
+}
+
+static int print_list(FILE *f)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    cmd_list(&text);
+    fputs(text.s, f);
+    strbuf_release(&text);
+    return CMD_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    const struct cmd *c;
+
+    if (argc < 2) {
+        print_list(stderr);
+        return CMD_USAGE;
+    }
+    if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))
+        return print_list(stdout);
+    if (!strcmp(argv[1], "--version")) {
+        print_version();
+        return CMD_DONE;
+    }
+    if (argv[1][0] == '-') {
+        log_error("unknown option %s (see mfm -h)", argv[1]);
+        return CMD_USAGE;
+    }
+    c = cmd_find(argv[1]);
+    return c ? c->run(argc - 1, argv + 1) : cmd_unknown(argv[1]);
+}
 
 int main(int argc, char **argv)
 {
-    for (const struct cmd *c = cmd_table; argc > 1 && c->name; c++)
-        if (!strcmp(c->name, argv[1]))
-            return c->run(argc - 1, argv + 1);
-    return 2;
+    int rc, failed;
+
+    hold_standard_files();
+    signal(SIGPIPE, on_sigpipe);
+    rc = run(argc, argv);
+    errno = 0;
+    failed = fflush(stdout);
+    if (failed || ferror(stdout)) {
+        log_error("stdout: cannot write%s%s", errno ? ": " : "",
+                  errno ? strerror(errno) : "");
+        return CMD_FAILED;
+    }
+    return rc;
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/common.h"
+
+#include <omp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+enum { MOST_SHARED = 20 };
+
+/* Two tables: what goes in and how it is computed; what comes out. */
+struct shared {
+    struct opt in[MOST_SHARED], out[MOST_SHARED];
+    int n_in, n_out;
+};
+
+static void input_options(struct shared *s, struct cmd_common *c, int groups)
+{
+    const struct opt model[] = {
+        { 'm', "model", OPT_STRING, &c->model, "FILE|NAME",
+          "the model: a .safetensors file, or a name to look up in "
+          "$MFM_MODELS, the user's data folder and the installed one "
+          "(default: default)", 0, 0, NULL },
+        { 0, "device", OPT_STRING, &c->device, "NAME",
+          "where to compute: auto or cpu", 0, 0, NULL },
+        { 0, "precision", OPT_CHOICE, &c->precision, "NAME",
+          "arithmetic: auto or f32", 0, 0, "auto|f32" },
+        { 0, "threads", OPT_INT, &c->threads, "N",
+          "threads to compute with (default: all cores)", 1, 1024, NULL },
+    };
+    const struct opt input[] = {
+        { 0, "files-from", OPT_STRING, &c->files_from, "FILE",
+          "also take the inputs that FILE names, one a line; - is stdin",
+          0, 0, NULL },
+        { '0', "null", OPT_FLAG, &c->nul, NULL,
+          "names in --files-from end in NUL, not in a newline", 0, 0, NULL },
+        { 'r', "recursive", OPT_FLAG, &c->recurse, NULL,
+          "walk folders and take the audio files in them", 0, 0, NULL },
+    };
+
+    for (int i = 0; i < 4 && groups & CMD_MODEL; i++)
+        s->in[s->n_in++] = model[i];
+    for (int i = 0; i < 3 && groups & CMD_INPUT; i++)
+        s->in[s->n_in++] = input[i];
+    s->in[s->n_in] = (struct opt){ .kind = OPT_END };
+}
+
+static void output_options(struct shared *s, struct cmd_common *c, int groups)
+{
+    const struct opt all[] = {
+        { 'o', "output", OPT_STRING, &c->output, "FILE",
+          "write to FILE; - is stdout (the default)", 0, 0, NULL },
+        { 0, "out-dir", OPT_STRING, &c->out_dir, "DIR",
+          "write one file for each input and result into DIR", 0, 0, NULL },
+        { 0, "format", OPT_CHOICE, &c->format, "NAME", c->formats, 0, 0,
+          c->formats },
+        { 0, "force", OPT_FLAG, &c->force, NULL,
+          "overwrite files that mfm did not write", 0, 0, NULL },
+        { 0, "progress", OPT_CHOICE, &c->progress, "WHEN",
+          "progress on stderr: auto, always or never", 0, 0,
+          "auto|always|never" },
+        { 'q', "quiet", OPT_FLAG, &c->quiet, NULL,
+          "no warnings and no progress; errors only", 0, 0, NULL },
+        { 'v', "verbose", OPT_COUNT, &c->verbose, NULL,
+          "say what is done; twice: in detail", 0, 0, NULL },
+        { 'h', "help", OPT_FLAG, &c->help, NULL, "this text", 0, 0, NULL },
+    };
+    const int group[] = { CMD_OUTPUT, CMD_OUT_DIR, CMD_FORMAT, CMD_OUTPUT,
+                          CMD_PROGRESS, 0, 0, 0 };
+
+    for (int i = 0; i < 8; i++)
+        if ((groups & group[i]) == group[i])
+            s->out[s->n_out++] = all[i];
+    s->out[s->n_out] = (struct opt){ .kind = OPT_END };
+}
+
+static void shared_options(struct shared *s, struct cmd_common *c, int groups)
+{
+    *s = (struct shared){0};
+    input_options(s, c, groups);
+    output_options(s, c, groups);
+}
+
+void cmd_usage_text(struct strbuf *out, const struct cmd_usage *usage,
+                    struct cmd_common *c)
+{
+    struct shared s;
+    const char *p = usage->synopsis, *lead = "usage: ";
+
+    while (*p) {
+        size_t n = strcspn(p, "\n");
+
+        strbuf_addf(out, "%s%.*s\n", lead, (int)n, p);
+        p += n + (p[n] == '\n');
+        lead = "   or: ";
+    }
+    strbuf_addf(out, "\n%s", usage->about);
+    shared_options(&s, c, usage->groups);
+    if (usage->own) {
+        strbuf_addstr(out, "\nOptions of this command:\n");
+        opt_help(out, usage->own);
+    }
+    if (s.n_in) {
+        strbuf_addstr(out, "\nInput and model:\n");
+        opt_help(out, s.in);
+    }
+    strbuf_addstr(out, usage->groups & (CMD_OUTPUT | CMD_OUT_DIR | CMD_FORMAT)
+                           ? "\nOutput and messages:\n" : "\nMessages:\n");
+    opt_help(out, s.out);
+    strbuf_addf(out, "\nThe manual: mfm help %s\n", usage->name);
+}
+
+int cmd_usage_error(const char *name, const char *fmt, ...)
+{
+    char msg[1100];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof(msg), fmt, ap);
+    va_end(ap);
+    log_error("%s: %s (see mfm %s -h)", name, msg, name);
+    return CMD_USAGE;
+}
+
+int cmd_start_error(const char *name, const struct err *err)
+{
+    if (err->code == ERR_ARG)
+        return cmd_usage_error(name, "%s", err->msg);
+    log_error("%s", err->msg);
+    return CMD_FAILED;
+}
+
+static int check_device(const char *device, struct err *err)
+{
+    if (!strcmp(device, "auto") || !strcmp(device, "cpu"))
+        return 0;
+    if (!strcmp(device, "cuda") || !strncmp(device, "cuda:", 5))
+        return err_set(err, ERR_ARG, "--device %s: CUDA is not built in; "
+                       "use --device cpu", device);
+    return err_set(err, ERR_ARG, "--device: '%s' is not one of auto|cpu",
+                   device);
+}
+
+static int check(const struct cmd_common *c, struct err *err)
+{
+    TRY(check_device(c->device, err));
+    if (c->nul && !c->files_from)
+        return err_set(err, ERR_ARG, "-0 says how --files-from is written; "
+                       "there is no --files-from");
+    if (c->output && c->out_dir)
+        return err_set(err, ERR_ARG, "-o and --out-dir exclude each other");
+    if (c->output && !*c->output)
+        return err_set(err, ERR_ARG, "-o: no name given");
+    return 0;
+}
+
+int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
+              char **argv, int *n)
+{
+    static const struct opt none[] = { { .kind = OPT_END } };
+    struct err err = {0};
+    struct shared s;
+    const struct opt *tables[4];
+
+    shared_options(&s, c, usage->groups);
+    tables[0] = usage->own ? usage->own : none;
+    tables[1] = s.in;
+    tables[2] = s.out;
+    tables[3] = NULL;
+    if (opt_parse(tables, argc, argv, n, &err))
+        return cmd_start_error(usage->name, &err);
+    if (c->help) {
+        struct strbuf text = STRBUF_INIT;
+
+        cmd_usage_text(&text, usage, c);
+        fputs(text.s, stdout);
+        strbuf_release(&text);
+        return CMD_DONE;
+    }
+    if (check(c, &err))
+        return cmd_start_error(usage->name, &err);
+    log_set_level(c->quiet ? LOG_ERROR
+                           : c->verbose > 1 ? LOG_DEBUG
+                           : c->verbose ? LOG_INFO : LOG_WARN);
+    if (c->threads)
+        omp_set_num_threads(c->threads);
+    return CMD_GO;
+}

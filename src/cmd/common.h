@@ -1,0 +1,94 @@
+/* common.h - options that the commands share, -h, and usage errors.
+ *
+ *     int cmd_beats(int argc, char **argv)
+ *     {
+ *         struct cmd_common c = CMD_COMMON_INIT;
+ *         int no_correct = 0, n;
+ *         const struct opt own[] = {
+ *             { 0, "no-correct", OPT_FLAG, &no_correct, NULL, "...", .min = 0 },
+ *             { .kind = OPT_END }
+ *         };
+ *         const struct cmd_usage usage = {
+ *             "beats", "mfm beats [OPTIONS] [FILE...]", "About...\n", own,
+ *             CMD_MODEL | CMD_INPUT | CMD_OUTPUT | CMD_PROGRESS
+ *         };
+ *         int rc = cmd_begin(&usage, &c, argc, argv, &n);
+ *
+ *         if (rc != CMD_GO)
+ *             return rc;
+ *         ... argv[0..n-1] are the operands ...
+ *     }
+ */
+#ifndef CMD_COMMON_H
+#define CMD_COMMON_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "base/strbuf.h"
+
+enum {
+    CMD_DONE = 0,   /* exit codes */
+    CMD_FAILED = 1, /* at least one input failed */
+    CMD_USAGE = 2,
+    CMD_GO = -1     /* cmd_begin: go on */
+};
+
+/* Which options a command takes besides its own; -q -v -h it always takes. */
+enum {
+    CMD_MODEL = 1,    /* -m --device --precision --threads */
+    CMD_INPUT = 2,    /* --files-from -0 -r */
+    CMD_OUTPUT = 4,   /* -o --force */
+    CMD_OUT_DIR = 8,  /* --out-dir */
+    CMD_FORMAT = 16,  /* --format, of the words in cmd_common.formats */
+    CMD_PROGRESS = 32 /* --progress */
+};
+
+/* Values of the shared options; strings are borrowed from argv. */
+struct cmd_common {
+    const char *model;      /* file or name; "default" */
+    const char *device;     /* checked: "auto" or "cpu" */
+    const char *precision;  /* "auto" or "f32" */
+    int threads;            /* 0: as many as there are cores; already set */
+    const char *files_from; /* NULL, or "-" for stdin */
+    int nul, recurse;       /* -0, -r */
+    const char *output;     /* -o; NULL is stdout, as "-" is */
+    const char *out_dir;    /* NULL or a folder */
+    const char *formats;    /* set before cmd_begin: "json|text" */
+    const char *format;     /* NULL, or one of formats */
+    int force;
+    const char *progress;   /* "auto", "always", "never" */
+    int quiet, verbose, help;
+};
+#define CMD_COMMON_INIT \
+    { .model = "default", .device = "auto", .precision = "auto", \
+      .progress = "auto" }
+
+struct cmd_usage {
+    const char *name;      /* "beats" */
+    const char *synopsis;  /* lines as in the man page's SYNOPSIS */
+    const char *about;     /* one paragraph, broken into lines */
+    const struct opt *own; /* its own options; NULL if it has none */
+    int groups;            /* CMD_MODEL | ... */
+};
+
+/* Reads the options of argv[1..], of usage->own and of the groups, sets the log
+ * level and the number of threads. *n operands are then in argv[0..]. Returns
+ * CMD_GO; or the exit code: CMD_DONE after -h has been printed, CMD_USAGE after
+ * one line about a use that cannot be meant. The caller frees OPT_LISTs. */
+int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
+              char **argv, int *n);
+
+/* What -h prints. */
+void cmd_usage_text(struct strbuf *out, const struct cmd_usage *usage,
+                    struct cmd_common *c);
+
+/* Prints "mfm: NAME: message (see mfm NAME -h)" on stderr, one line; returns
+ * CMD_USAGE. */
+int cmd_usage_error(const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Prints the error and returns the exit code that goes with it: a usage error
+ * for ERR_ARG, else CMD_FAILED. For errors before work begins. */
+int cmd_start_error(const char *name, const struct err *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* outputs.h - where results go, and which files may be replaced.
+ *
+ * A file that mfm did not write is not overwritten without --force. mfm knows
+ * its own files by what is in them:
+ *   - JSON and NDJSON: the first object has the key "mfm", or is {"file",
+ *     "error"};
+ *   - NAME.npy: NAME.npy.json beside it is such a JSON (the sidecar that
+ *     `mfm embed` and `mfm tokenize` write);
+ *   - text formats say nothing about who wrote them, and a reference annotation
+ *     looks just the same: only a file that holds exactly the new text is
+ *     replaced (a run that is repeated finds nothing to do).
+ * Empty files, pipes, terminals and devices are written to, always. */
+#ifndef CMD_OUTPUTS_H
+#define CMD_OUTPUTS_H
+
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "cmd/common.h"
+#include "cmd/inputs.h"
+
+/* Before work begins: several inputs in a text format need --out-dir (text is 1
+ * where the format is such a one); --out-dir is made, with the folders above it;
+ * two inputs that would have the same names there are ERR_ARG with both named. */
+int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
+                    int text, struct err *err);
+
+/* dir/STEM suffix, as "out/song.chords.lab"; the caller frees it. */
+char *outputs_path(const char *dir, const char *input, const char *suffix);
+
+/* 0 if path may be written, else ERR_ARG and what to do about it. text is the
+ * new content; NULL where it is not known yet, which then refuses only JSON and
+ * .npy files of others: call it so before work begins, to fail early. */
+int outputs_may_write(const char *path, int force, const struct strbuf *text,
+                      struct err *err);
+
+/* Writes text to path ("-" is stdout) if it may be written; whole or not at
+ * all. */
+int outputs_write(const char *path, int force, const struct strbuf *text,
+                  struct err *err);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd/inputs.h"
+
+/* Each test runs in a folder of its own, removed afterwards. */
+static char dir[] = "check_cmd_inputs.XXXXXX";
+
+static void enter(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert(!chdir(dir));
+}
+
+static void leave(void)
+{
+    char rm[64];
+
+    ck_assert(!chdir(".."));
+    snprintf(rm, sizeof(rm), "rm -rf %s", dir);
+    ck_assert(!system(rm));
+}
+
+static void put(const char *path, const char *text, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(text, 1, n, f), n);
+    ck_assert(!fclose(f));
+}
+
+/* The paths that come of it, each with a space behind; "!" before failed ones */
+static char *collect(const struct cmd_common *c, int n, const char *const *ops,
+                     int *rc)
+{
+    struct inputs in = {0};
+    struct err err = {0};
+    struct strbuf sb = STRBUF_INIT;
+
+    *rc = inputs_collect(&in, c, n, (char **)ops, 1, &err);
+    for (size_t i = 0; i < in.n; i++)
+        strbuf_addf(&sb, "%s%s ", in.item[i].error ? "!" : "",
+                    in.item[i].path);
+    inputs_release(&in);
+    if (*rc)
+        ck_assert_str_ne(err.msg, "");
+    return strbuf_detach(&sb);
+}
+
+static void expect(const struct cmd_common *c, int n, const char *const *ops,
+                   const char *want)
+{
+    int rc;
+    char *got = collect(c, n, ops, &rc);
+
+    ck_assert_int_eq(rc, 0);
+    ck_assert_str_eq(got, want);
+    free(got);
+}
+
+static void expect_error(const struct cmd_common *c, int n,
+                         const char *const *ops, int code)
+{
+    int rc;
+
+    free(collect(c, n, ops, &rc));
+    ck_assert_int_eq(rc, code);
+}
+
+START_TEST(inputs_collect_operands_as_they_stand)
+{
+    struct cmd_common c = CMD_COMMON_INIT;
+    const char *ops[] = { "z.mp3", "missing", "-", "a.wav", "z.mp3" };
+
+    expect(&c, 5, ops, "z.mp3 missing - a.wav z.mp3 ");
+}
+END_TEST
+
+START_TEST(inputs_collect_stdin)
+{
+    struct cmd_common c = CMD_COMMON_INIT;
+    const char *twice[] = { "-", "-" };
+    struct inputs in = {0};
+    struct err err = {0};
+
+    expect_error(&c, 0, NULL, ERR_ARG); /* a terminal */
+    expect_error(&c, 2, twice, ERR_ARG);
+    c.files_from = "-";
+    expect_error(&c, 1, twice, ERR_ARG);
+    c.files_from = NULL;
+    ck_assert(!inputs_collect(&in, &c, 0, NULL, 0, &err));
+    ck_assert_uint_eq(in.n, 1);
+    ck_assert_str_eq(in.item[0].path, "-");
+    inputs_release(&in);
+}
+END_TEST
+
+START_TEST(inputs_collect_lists)
+{
+    struct cmd_common c = CMD_COMMON_INIT;
+    const char *ops[] = { "first.mp3" };
+
+    put("lines", "b 1.mp3\n\na.mp3", 14);
+    put("nuls", "b\n1.mp3\0a.mp3\0", 14);
+    c.files_from = "lines";
+    expect(&c, 1, ops, "first.mp3 b 1.mp3 a.mp3 ");
+    c.files_from = "nuls";
+    expect_error(&c, 0, NULL, ERR_FORMAT);
+    c.nul = 1;
+    expect(&c, 0, NULL, "b\n1.mp3 a.mp3 ");
+    c.files_from = "missing";
+    expect_error(&c, 0, NULL, ERR_IO);
+    put("empty", "", 0);
+    c.files_from = "empty";
+    expect(&c, 0, NULL, "");
+}
+END_TEST
+
+START_TEST(inputs_collect_folders)
+{
+    struct cmd_common c = CMD_COMMON_INIT;
+    const char *ops[] = { "d", "d/b.txt" };
+
+    ck_assert(!mkdir("d", 0777) && !mkdir("d/c", 0777));
+    ck_assert(!mkdir("d/.hidden", 0777));
+    put("d/b.txt", "", 0);
+    put("d/z.mp3", "", 0);
+    put("d/a.OGG", "", 0);
+    put("d/c/x.wav", "", 0);
+    put("d/.hidden/y.wav", "", 0);
+    put("d/._z.mp3", "", 0);
+    ck_assert(!symlink("..", "d/c/up"));
+    ck_assert(!symlink("../nowhere", "d/c/broken.mp3"));
+    ck_assert(!symlink("z.mp3", "d/link.mp3"));
+    expect(&c, 1, ops, "!d ");
+    c.recurse = 1;
+    expect(&c, 2, ops, "d/a.OGG d/c/broken.mp3 d/c/x.wav d/link.mp3 d/z.mp3 "
+                       "d/b.txt ");
+    put("list", "d/\n", 3);
+    c.files_from = "list";
+    expect(&c, 0, NULL,
+           "d/a.OGG d/c/broken.mp3 d/c/x.wav d/link.mp3 d/z.mp3 ");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("cmd_inputs");
+    TCase *t = tcase_create("inputs");
+
+    tcase_add_checked_fixture(t, enter, leave);
+    tcase_add_test(t, inputs_collect_operands_as_they_stand);
+    tcase_add_test(t, inputs_collect_stdin);
+    tcase_add_test(t, inputs_collect_lists);
+    tcase_add_test(t, inputs_collect_folders);
+    suite_add_tcase(s, t);
+    return unit_run(s);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "unit.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "cmd/outputs.h"
+
+static char dir[] = "check_cmd_outputs.XXXXXX";
+
+static void enter(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert(!chdir(dir));
+}
+
+static void leave(void)
+{
+    char rm[64];
+
+    ck_assert(!chdir(".."));
+    snprintf(rm, sizeof(rm), "rm -rf %s", dir);
+    ck_assert(!system(rm));
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "wb");
+
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    ck_assert(!fclose(f));
+}
+
+static int try_write(const char *path, const char *text, int force)
+{
+    struct strbuf sb = STRBUF_INIT;
+    struct err err = {0};
+    int rc;
+
+    strbuf_addstr(&sb, text);
+    rc = outputs_write(path, force, &sb, &err);
+    if (rc) {
+        ck_assert_ptr_nonnull(strstr(err.msg, path));
+        ck_assert_ptr_nonnull(strstr(err.msg, "--force"));
+    }
+    strbuf_release(&sb);
+    return rc;
+}
+
+static void expect_content(const char *path, const char *want)
+{
+    struct strbuf sb = STRBUF_INIT;
+
+    ck_assert(!file_read(&sb, path, 1000, NULL));
+    ck_assert_str_eq(sb.s, want);
+    strbuf_release(&sb);
+}
+
+START_TEST(outputs_write_json)
+{
+    const char *mine = "{\"mfm\": \"0.1\", \"x\": 2}\n";
+
+    put("theirs.json", "{\"file\": \"a\", \"beats\": []}");
+    put("list.json", "[1, 2]");
+    put("broken.json", "{\"mfm\": ");
+    put("ours.json", "{\n  \"file\": \"a\",\n  \"mfm\": \"0.1\"\n}\n");
+    put("ours.ndjson", "{\"file\":\"a\",\"error\":\"no audio\"}\n{}\n");
+    put("ours.out", "{\"mfm\": \"0.1\"}\nnot JSON\n");
+    ck_assert_int_eq(try_write("theirs.json", mine, 0), ERR_ARG);
+    ck_assert_int_eq(try_write("list.json", mine, 0), ERR_ARG);
+    ck_assert_int_eq(try_write("broken.json", mine, 0), ERR_ARG);
+    expect_content("list.json", "[1, 2]");
+    ck_assert_int_eq(try_write("ours.json", mine, 0), 0);
+    ck_assert_int_eq(try_write("ours.ndjson", mine, 0), 0);
+    ck_assert_int_eq(try_write("ours.out", mine, 0), 0);
+    ck_assert_int_eq(try_write("list.json", mine, 1), 0);
+    ck_assert_int_eq(try_write("new.json", mine, 0), 0);
+    expect_content("list.json", mine);
+    expect_content("new.json", mine);
+}
+END_TEST
+
+START_TEST(outputs_write_text)
+{
+    put("a.beats", "0.500000\t1\n");
+    put("empty.beats", "");
+    ck_assert_int_eq(try_write("a.beats", "0.500000\t1\n", 0), 0);
+    ck_assert_int_eq(try_write("a.beats", "0.500000\t2\n", 0), ERR_ARG);
+    ck_assert_int_eq(try_write("a.beats", "0.500000\t1\n9\n", 0), ERR_ARG);
+    expect_content("a.beats", "0.500000\t1\n");
+    ck_assert_int_eq(try_write("a.beats", "0.500000\t2\n", 1), 0);
+    expect_content("a.beats", "0.500000\t2\n");
+    ck_assert_int_eq(try_write("empty.beats", "1.0\n", 0), 0);
+}
+END_TEST
+
+START_TEST(outputs_may_write_early)
+{
+    put("a.beats", "1\n");
+    put("a.json", "{}");
+    put("a.npy", "x");
+    put("b.npy", "x");
+    put("b.npy.json", "{\"mfm\": \"0.1\"}");
+    ck_assert(!outputs_may_write("a.beats", 0, NULL, NULL));
+    ck_assert(outputs_may_write("a.json", 0, NULL, NULL));
+    ck_assert(outputs_may_write("a.npy", 0, NULL, NULL));
+    ck_assert(!outputs_may_write("b.npy", 0, NULL, NULL));
+    ck_assert(!outputs_may_write("a.npy", 1, NULL, NULL));
+    ck_assert(!outputs_may_write("missing.json", 0, NULL, NULL));
+}
+END_TEST
+
+START_TEST(outputs_write_device_stays)
+{
+    struct stat st;
+
+    ck_assert_int_eq(try_write("/dev/null", "x", 0), 0);
+    ck_assert(!stat("/dev/null", &st) && S_ISCHR(st.st_mode));
+}
+END_TEST
+
+/* Inputs separated by one space. */
+static int prepare(const char *paths, const char *out_dir, int text,
+                   struct err *err)
+{
+    struct cmd_common c = CMD_COMMON_INIT;
+    struct input item[8] = {{0}};
+    struct inputs in = { .item = item };
+    char copy[128];
+    int rc;
+
+    snprintf(copy, sizeof(copy), "%s", paths);
+    for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
+        item[in.n++].path = w;
+    c.out_dir = out_dir;
+    *err = (struct err){0};
+    rc = outputs_prepare(&c, &in, text, err);
+    return rc;
+}
+
+START_TEST(outputs_prepare_names)
+{
+    struct err err;
+    struct stat st;
+
+    ck_assert(!prepare("a.mp3 b.mp3", NULL, 0, &err));
+    ck_assert_int_eq(prepare("a.mp3 b.mp3", NULL, 1, &err), ERR_ARG);
+    ck_assert(!prepare("a.mp3", NULL, 1, &err));
+    ck_assert_int_eq(prepare("x/b.mp3 a.mp3 y/b.flac", "o", 1, &err),
+                     ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "x/b.mp3"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "y/b.flac"));
+    ck_assert(stat("o", &st));
+    ck_assert(!prepare("x/b.mp3 a.mp3", "o/p//q/", 1, &err));
+    ck_assert(!stat("o/p/q", &st) && S_ISDIR(st.st_mode));
+    ck_assert(!prepare("x/b.mp3 a.mp3", "o/p//q/", 1, &err));
+    put("file", "");
+    ck_assert_int_eq(prepare("a.mp3", "file", 1, &err), ERR_IO);
+    ck_assert_int_eq(prepare("a.mp3", "file/x", 1, &err), ERR_IO);
+    ck_assert_int_eq(prepare("a.mp3", "", 1, &err), ERR_ARG);
+}
+END_TEST
+
+START_TEST(outputs_path_joins)
+{
+    char *a = outputs_path("out", "in/song.mp3", ".chords.lab");
+    char *b = outputs_path("out/", "-", ".json");
+
+    ck_assert_str_eq(a, "out/song.chords.lab");
+    ck_assert_str_eq(b, "out/stdin.json");
+    free(a);
+    free(b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("cmd_outputs");
+    TCase *t = tcase_create("outputs");
+
+    tcase_add_checked_fixture(t, enter, leave);
+    tcase_add_test(t, outputs_write_json);
+    tcase_add_test(t, outputs_write_text);
+    tcase_add_test(t, outputs_may_write_early);
+    tcase_add_test(t, outputs_write_device_stays);
+    tcase_add_test(t, outputs_prepare_names);
+    tcase_add_test(t, outputs_path_joins);
+    suite_add_tcase(s, t);
+    return unit_run(s);
+}
