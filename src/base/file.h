@@ -1,4 +1,4 @@
-/* file.h - whole files in, and files that appear only when they are complete. */
+/* file.h - whole files in, and files that appear only when complete. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -21,8 +21,8 @@ int file_map(struct file_map *m, const char *path, struct err *err);
 void file_unmap(struct file_map *m);
 
 /* An output file under a temporary name beside path, renamed by commit. "-" is
- * stdout, which is flushed and checked by commit; a device or pipe (/dev/null) is
- * written to as it is. Write to f with stdio.
+ * stdout, which is flushed and checked by commit; a device or pipe (/dev/null)
+ * is written to as it is. Write to f with stdio.
  *
  *     struct file_out out = {0};
  *     TRY(file_out_open(&out, path, err));

@@ -31,8 +31,8 @@ int json_double(const cJSON *obj, const char *path, const char *name,
 int json_string(const cJSON *obj, const char *path, const char *name,
                 int required, const char **out, struct err *err);
 
-/* Appends the value on one line. Doubles are printed with the fewest digits that
- * read back equal; NaN and infinities as null. */
+/* Appends the value on one line. Doubles are printed with the fewest digits
+ * that read back equal; NaN and infinities as null. */
 void json_print(struct strbuf *out, const cJSON *value);
 
 #endif

@@ -14,7 +14,7 @@ extern char strbuf_empty[];
 #define STRBUF_INIT { strbuf_empty, 0, 0 }
 
 void strbuf_init(struct strbuf *sb);
-void strbuf_release(struct strbuf *sb); /* frees; sb is empty and usable again */
+void strbuf_release(struct strbuf *sb); /* frees; sb is empty and usable */
 void strbuf_reset(struct strbuf *sb);   /* empties, keeps the memory */
 void strbuf_add(struct strbuf *sb, const void *data, size_t n);
 void strbuf_addstr(struct strbuf *sb, const char *s);

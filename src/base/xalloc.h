@@ -1,6 +1,6 @@
 /* xalloc.h - small allocations that cannot fail (they end the process with one
- * line if memory is out), and growing arrays. Audio, tensors and whole files use
- * malloc and ERR_NOMEM instead. */
+ * line if memory is out), and growing arrays. Audio, tensors and whole files
+ * use malloc and ERR_NOMEM instead. */
 #ifndef BASE_XALLOC_H
 #define BASE_XALLOC_H
 

@@ -44,7 +44,7 @@ static inline const char *unit_shared(const char *path)
     return access(b, R_OK) ? NULL : b;
 }
 
-/* At the top of a program's main: skips it all where a shared path is absent. */
+/* At the top of a main: skips it all where a shared path is absent. */
 #define UNIT_NEED_SHARED(path)                                     \
     do {                                                           \
         if (!unit_shared(path)) {                                  \
