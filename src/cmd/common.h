@@ -5,7 +5,7 @@
  *         struct cmd_common c = CMD_COMMON_INIT;
  *         int no_correct = 0, n;
  *         const struct opt own[] = {
- *             { 0, "no-correct", OPT_FLAG, &no_correct, NULL, "...", .min = 0 },
+ *             { 0, "no-correct", OPT_FLAG, &no_correct, NULL, "..." },
  *             { .kind = OPT_END }
  *         };
  *         const struct cmd_usage usage = {

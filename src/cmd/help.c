@@ -101,9 +101,10 @@ void cmd_list(struct strbuf *out)
                   "mfm help COMMAND opens its manual.\n");
 }
 
-/* man/PAGE beside this program or in a folder up to 3 levels above it (an
- * uninstalled build), share/man/man1/PAGE beside its bin, or where configure was
- * told that manual pages go. NULL if there is none; the caller frees it. */
+/* man/PAGE beside this program or in a folder up to 3 levels above it (a build
+ * that is not installed), share/man/man1/PAGE beside its bin, or where
+ * configure was told that manual pages go. NULL if there is none; the caller
+ * frees it. */
 static char *find_page(const char *page)
 {
     static const char *const at[] = { "/man", "/../man", "/../../man",
@@ -170,8 +171,8 @@ int cmd_help(int argc, char **argv)
 {
     const struct cmd_usage usage = {
         "help", "mfm help [COMMAND]",
-        "Lists the commands, or opens the manual page of one. Where the page or\n"
-        "the program man is missing, it prints what mfm COMMAND -h prints.\n",
+        "Lists the commands, or opens the manual page of one. Where the page\n"
+        "or the program man is missing, it prints what mfm COMMAND -h does.\n",
         NULL, 0
     };
     struct cmd_common c = CMD_COMMON_INIT;

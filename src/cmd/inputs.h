@@ -18,8 +18,8 @@ struct inputs {
     size_t n, cap;
 };
 
-/* Collects the operands as they stand, then what --files-from names (one a line,
- * or separated by NUL with -0; empty ones are left out; a list "-" is stdin).
+/* Collects the operands as they stand, then what --files-from names (one a
+ * line, or ended by NUL with -0; empty ones are left out; a list "-" is stdin).
  * With -r a folder stands for the audio files below it (stem_is_audio), walked
  * in the order of their bytes; names that begin with a dot are left out, links
  * are followed, a link back to a folder above is not. Without -r a folder is a

@@ -19,8 +19,9 @@
 #include "cmd/inputs.h"
 
 /* Before work begins: several inputs in a text format need --out-dir (text is 1
- * where the format is such a one); --out-dir is made, with the folders above it;
- * two inputs that would have the same names there are ERR_ARG with both named. */
+ * where the format is such a one); --out-dir is made, with the folders above
+ * it; two inputs that would have the same names there are ERR_ARG that names
+ * both. */
 int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
                     int text, struct err *err);
 

@@ -34,7 +34,7 @@ static void put(const char *path, const char *text, size_t n)
     ck_assert(!fclose(f));
 }
 
-/* The paths that come of it, each with a space behind; "!" before failed ones */
+/* The paths that come of it, each with a space behind, failed ones with "!" */
 static char *collect(const struct cmd_common *c, int n, const char *const *ops,
                      int *rc)
 {

@@ -1,0 +1,24 @@
+#!/bin/sh
+# What can be checked of the style without reading: the licence line, 80
+# columns, no tabs, no white space at the end, no file of over 700 lines.
+set -u
+cd "${TOP_SRCDIR:-.}" || exit 99
+bad=0
+for file in $(find src tests/unit tests/fuzz tests/tools -name '*.[ch]' \
+    2>/dev/null | sort); do
+    LC_ALL=C.UTF-8 awk -v file="$file" '
+    function complain(what) { print file ":" NR ": " what; bad = 1 }
+    NR == 1 && file ~ /\.c$/ &&
+        $0 != "/* SPDX-License-Identifier: GPL-3.0-or-later */" {
+        complain("the first line is not the licence line")
+    }
+    length($0) > 80 { complain(length($0) " columns") }
+    /\t/ { complain("tab") }
+    /[ \r]$/ { complain("white space at the end") }
+    END {
+        if (NR > 700)
+            complain(NR " lines")
+        exit bad
+    }' "$file" || bad=1
+done
+exit $bad
