@@ -55,19 +55,31 @@ while read -r name; do
     fi
 done <want
 
-# the manual page where there is a program man, else -h
-mkdir bin
+# the manual page where there is a program man, else -h; the page is found
+# beside the program, wherever that was moved to
+mkdir -p bin inst/bin inst/share/man/man1
+cp "$MFM" inst/bin/mfm
+cp "$TOP_SRCDIR/man/mfm-help.1" inst/share/man/man1
+MFM=$TMP/inst/bin/mfm
+# with_path PATH ARG...: run with another $PATH
+with_path() {
+    old=$PATH
+    PATH=$1
+    shift
+    run "$@"
+    PATH=$old
+}
 printf '#!/bin/sh\necho "man $1"\n' >bin/man
 chmod +x bin/man
-PATH=$TMP/bin:$PATH run help help
+with_path "$TMP/bin:$PATH" help help
 expect_exit 0
-expect_in_stdout "mfm-help.1"
+expect_in_stdout "share/man/man1/mfm-help.1"
 printf '#!/bin/sh\nexit 16\n' >bin/man
-PATH=$TMP/bin:$PATH run help help
+with_path "$TMP/bin:$PATH" help help
 expect_exit 0
 expect_in_stdout "usage: mfm help"
 rm bin/man
-PATH=$TMP/bin run help help
+with_path "$TMP/bin" help help
 expect_exit 0
 expect_in_stdout "usage: mfm help"
 
