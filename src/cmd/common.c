@@ -14,6 +14,7 @@ enum { MOST_SHARED = 20 };
 struct shared {
     struct opt in[MOST_SHARED], out[MOST_SHARED];
     int n_in, n_out;
+    char format_help[128];
 };
 
 static void input_options(struct shared *s, struct cmd_common *c, int groups)
@@ -54,7 +55,7 @@ static void output_options(struct shared *s, struct cmd_common *c, int groups)
           "write to FILE; - is stdout (the default)", 0, 0, NULL },
         { 0, "out-dir", OPT_STRING, &c->out_dir, "DIR",
           "write one file for each input and result into DIR", 0, 0, NULL },
-        { 0, "format", OPT_CHOICE, &c->format, "NAME", c->formats, 0, 0,
+        { 0, "format", OPT_CHOICE, &c->format, "NAME", s->format_help, 0, 0,
           c->formats },
         { 0, "force", OPT_FLAG, &c->force, NULL,
           "overwrite files that mfm did not write", 0, 0, NULL },
@@ -70,6 +71,9 @@ static void output_options(struct shared *s, struct cmd_common *c, int groups)
     const int group[] = { CMD_OUTPUT, CMD_OUT_DIR, CMD_FORMAT, CMD_OUTPUT,
                           CMD_PROGRESS, 0, 0, 0 };
 
+    snprintf(s->format_help, sizeof(s->format_help), "one of %s%s%s%s",
+             c->formats ? c->formats : "", c->format ? " (default: " : "",
+             c->format ? c->format : "", c->format ? ")" : "");
     for (int i = 0; i < 8; i++)
         if ((groups & group[i]) == group[i])
             s->out[s->n_out++] = all[i];

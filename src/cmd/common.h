@@ -54,7 +54,7 @@ struct cmd_common {
     const char *output;     /* -o; NULL is stdout, as "-" is */
     const char *out_dir;    /* NULL or a folder */
     const char *formats;    /* set before cmd_begin: "json|text" */
-    const char *format;     /* NULL, or one of formats */
+    const char *format;     /* one of formats; set before: the default */
     int force;
     const char *progress;   /* "auto", "always", "never" */
     int quiet, verbose, help;
