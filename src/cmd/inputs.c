@@ -163,7 +163,9 @@ static int add_list(struct inputs *in, const struct cmd_common *c,
         if (!end)
             end = list.s + list.len;
         *end = '\0';
-        if (*p)
+        if (*p && stem_is_audio(p))
+            add(in, xstrdup(p), NULL); /* a million stats take long */
+        else if (*p)
             add_path(in, c, p);
     }
 out:
