@@ -95,17 +95,26 @@ static void refuse(const char *path, int code, const char *word)
 
 START_TEST(source_open_refuses)
 {
-    struct rlimit few = { 3, 3 };
-
     refuse("/nonexistent/a.mp3", ERR_IO, "/nonexistent/a.mp3: cannot open");
     refuse("/", ERR_IO, "directory");
     stdin_from(file_of(""));
     refuse("-", ERR_FORMAT, "stdin: the file is empty");
-    ck_assert(!setrlimit(RLIMIT_NOFILE, &few));
-    for (int fd = 3; fd < 64; fd++)
-        close(fd);
-    refuse(getenv("TOP_SRCDIR") ? unit_path("", "Makefile.am") : "/dev/null",
-           ERR_IO, "oo many open files");
+}
+END_TEST
+
+START_TEST(source_open_needs_a_descriptor)
+{
+    struct rlimit limit;
+    int fd[64], n = 0;
+
+    ck_assert(!getrlimit(RLIMIT_NOFILE, &limit));
+    limit.rlim_cur = 64;
+    ck_assert(!setrlimit(RLIMIT_NOFILE, &limit));
+    while (n < 64 && (fd[n] = open("/dev/null", O_RDONLY)) >= 0)
+        n++;
+    refuse("/dev/null", ERR_IO, "oo many open files");
+    while (n)
+        close(fd[--n]);
 }
 END_TEST
 
@@ -131,6 +140,7 @@ int main(void)
     tcase_add_test(t, source_pipe_with_prefix);
     tcase_add_test(t, source_file_on_stdin_with_prefix);
     tcase_add_test(t, source_open_refuses);
+    tcase_add_test(t, source_open_needs_a_descriptor);
     tcase_add_test(t, source_read_reports_errors);
     suite_add_tcase(s, t);
     return unit_run(s);
