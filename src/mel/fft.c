@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mel/fft.h"
+
+#include <libavutil/avutil.h>
+#include <libavutil/tx.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/dynlib.h"
+#include "base/xalloc.h"
+
+struct fft {
+    int n;
+    AVTXContext *tx;
+    av_tx_fn run;
+};
+
+/* Written once, by load under pthread_once. */
+static __typeof__(av_tx_init) *tx_init;
+static __typeof__(av_tx_uninit) *tx_uninit;
+static struct err load_err;
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+
+#define TEXT_(n) #n
+#define TEXT(n) TEXT_(n)
+
+static void load(void)
+{
+    static const struct dynlib_symbol symbols[] = {
+        { "av_tx_init", (void **)&tx_init },
+        { "av_tx_uninit", (void **)&tx_uninit },
+    };
+
+    dynlib_load("libavutil.so." TEXT(LIBAVUTIL_VERSION_MAJOR),
+                "libavutil" TEXT(LIBAVUTIL_VERSION_MAJOR), symbols,
+                ARRAY_LEN(symbols), &load_err);
+}
+
+int fft_new(struct fft **out, int n, struct err *err)
+{
+    struct fft *f;
+    float scale = 1;
+
+    if (n < 16 || n > 1 << 20 || (n & (n - 1)))
+        return err_set(err, ERR_ARG, "a Fourier transform of %d samples, not "
+                       "a power of two from 16 to 1048576", n);
+    pthread_once(&load_once, load);
+    if (load_err.code)
+        return err_set(err, load_err.code, "%s", load_err.msg);
+    f = xcalloc(1, sizeof(*f));
+    f->n = n;
+    if (tx_init(&f->tx, &f->run, AV_TX_FLOAT_RDFT, 0, n, &scale, 0) < 0) {
+        free(f);
+        return err_set(err, ERR_NOMEM, "no Fourier transform of %d samples",
+                       n);
+    }
+    *out = f;
+    return 0;
+}
+
+void fft_free(struct fft *f)
+{
+    if (!f)
+        return;
+    tx_uninit(&f->tx);
+    free(f);
+}
+
+void fft_real(struct fft *f, float *out, float *in)
+{
+    f->run(f->tx, out, in, sizeof(float));
+    out[f->n + 1] = 0; /* libavutil 57 leaves it as it was */
+}

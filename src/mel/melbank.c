@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mel/melbank.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* A filter is zero outside a short run of bins: only the runs are kept. */
+struct filter {
+    int first, n;        /* bins */
+    const float *weight; /* (n) */
+};
+
+struct melbank {
+    int bands;
+    float *weights;
+    struct filter filter[]; /* (bands) */
+};
+
+static double hz_to_mel(double f)
+{
+    return 2595 * log10(1 + f / 700);
+}
+
+static double mel_to_hz(double mel)
+{
+    return 700 * (pow(10, mel / 2595) - 1);
+}
+
+/* Point i of the bands + 2. */
+static double point(const struct melbank_config *c, int i)
+{
+    double lo = hz_to_mel(c->f_min), hi = hz_to_mel(c->f_max);
+
+    return mel_to_hz(lo + (hi - lo) * i / (c->bands + 1));
+}
+
+/* Writes the non-zero weights of band b to w and returns how many. */
+static int make_filter(const struct melbank_config *c, int b, int *first,
+                       float *w)
+{
+    double lo = point(c, b), mid = point(c, b + 1), hi = point(c, b + 2);
+    int n = 0;
+
+    for (int k = 0; k <= c->n_fft / 2; k++) {
+        double f = (double)k * c->rate / c->n_fft;
+        double up = (f - lo) / (mid - lo), down = (hi - f) / (hi - mid);
+        double x = up < down ? up : down;
+
+        if (!(x > 0)) /* NaN where two points coincide */
+            continue;
+        if (!n)
+            *first = k;
+        w[n++] = (float)x;
+    }
+    return n;
+}
+
+static int check(const struct melbank_config *c, struct err *err)
+{
+    if (c->rate < 1 || c->n_fft < 2 || c->n_fft > 1 << 20)
+        return err_set(err, ERR_ARG, "mel bands at %d Hz from %d samples",
+                       c->rate, c->n_fft);
+    if (c->bands < 1 || c->bands > 4096)
+        return err_set(err, ERR_ARG, "%d mel bands, not 1 to 4096", c->bands);
+    if (!(c->f_min >= 0 && c->f_min < c->f_max && c->f_max < 1e9))
+        return err_set(err, ERR_ARG, "mel bands from %g to %g Hz", c->f_min,
+                       c->f_max);
+    return 0;
+}
+
+int melbank_new(struct melbank **out, const struct melbank_config *config,
+                struct err *err)
+{
+    size_t bands, bins, used = 0;
+    struct melbank *m;
+
+    TRY(check(config, err));
+    bands = (size_t)config->bands;
+    bins = (size_t)config->n_fft / 2 + 1;
+    m = calloc(1, sizeof(*m) + bands * sizeof(*m->filter));
+    /* A bin lies in two bands at most. */
+    if (m)
+        m->weights = malloc(2 * bins * sizeof(*m->weights));
+    if (!m || !m->weights) {
+        melbank_free(m);
+        return err_set(err, ERR_NOMEM, "no memory for %zu mel bands", bands);
+    }
+    m->bands = config->bands;
+    for (int b = 0; b < config->bands; b++) {
+        struct filter *f = &m->filter[b];
+
+        f->weight = m->weights + used;
+        f->n = make_filter(config, b, &f->first, m->weights + used);
+        used += (size_t)f->n;
+    }
+    *out = m;
+    return 0;
+}
+
+void melbank_free(struct melbank *m)
+{
+    if (!m)
+        return;
+    free(m->weights);
+    free(m);
+}
+
+void melbank_apply(const struct melbank *m, const float *power, float *out)
+{
+    for (int b = 0; b < m->bands; b++) {
+        const struct filter *f = &m->filter[b];
+        const float *p = power + f->first;
+        float sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (int k = 0; k < f->n; k++)
+            sum += f->weight[k] * p[k];
+        out[b] = sum;
+    }
+}
