@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 
 enum {
+    GROUP = 4,   /* boundaries computed side by side */
     CHUNK = 512, /* frames whose densities are computed at once */
     BACK_BYTES = 16 << 20
 };
@@ -18,10 +19,13 @@ enum { NONE, BEAT, DOWN, DENSITIES };
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && \
     !defined(__SANITIZE_ADDRESS__)
-#define WIDEST_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
+#define WIDEST_SIMD __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDEST_SIMD
 #endif
+
+typedef double lanes __attribute__((vector_size(BAR_LANES * 8)));
+typedef int64_t lane_ids __attribute__((vector_size(BAR_LANES * 8)));
 
 /* All HMMs advance together: their beats stand in one list. Beats with the same
  * density and the same ranges share a class, and with it the density of a whole
@@ -40,6 +44,7 @@ struct engine {
     int *range;       /* (classes, n) positions that see it */
     int longest;      /* interval, = number of rows of pending */
     size_t row;       /* beats * stride */
+    double *first;    /* (GROUP, stride) scores of first states */
     double *whole;    /* (classes, stride) density of a beat's other states */
     size_t *slot;     /* (n) where a first state of this frame goes in pending */
     double density[DENSITIES][CHUNK];
@@ -98,38 +103,64 @@ static void load_chunk(struct engine *e, size_t from, size_t n)
 
 /* ---- forward ---- */
 
-/* best[b] = max over a of score[a] + trans[a][b] + density, from[b] = the first
- * such a. The sum is taken in this order and compared as a whole, since that
- * decides ties in madmom. */
-WIDEST_SIMD
-static void transition(double *restrict best, uint16_t *restrict from,
-                       const double *restrict score,
-                       const struct bar_space *s, double density)
+/* Where a sum v is above the best so far, it and its index are kept. */
+static inline void offer(lanes *best, lane_ids *from, lanes v, lane_ids index)
 {
+    lane_ids won = v > *best;
+
+    *best = (lanes)((won & (lane_ids)v) | (~won & (lane_ids)*best));
+    *from = (won & index) | (~won & *from);
+}
+
+/* One beat boundary: into the first states of a beat. */
+struct boundary {
+    const double *score; /* (n) last states of the beat before */
+    double density;      /* of the first states */
+    double *best;        /* (stride) out: score of the first states */
+    uint16_t *from;      /* (stride) out: index of the interval before */
+};
+
+static inline void put(const struct boundary *y, int at, lanes best,
+                       lane_ids from)
+{
+    memcpy(y->best + at, &best, sizeof(best));
+    for (int i = 0; i < BAR_LANES; i++)
+        y->from[at + i] = (uint16_t)from[i];
+}
+
+/* best[b] = max over a of score[a] + trans[a][b] + density, from[b] = the first
+ * such a, for GROUP boundaries side by side (one alone would wait for its
+ * comparisons). The sum is taken in this order and compared as a whole, since
+ * that decides ties in madmom. */
+WIDEST_SIMD
+static void transition(const struct boundary y[GROUP],
+                       const struct bar_space *s)
+{
+    const double *s0 = y[0].score, *s1 = y[1].score;
+    const double *s2 = y[2].score, *s3 = y[3].score;
+    double d0 = y[0].density, d1 = y[1].density;
+    double d2 = y[2].density, d3 = y[3].density;
+
     for (int block = 0; block < s->stride / BAR_LANES; block++) {
-        const double *trans = s->log_trans + block * BAR_LANES;
-        double m[BAR_LANES], arg[BAR_LANES];
+        const double *t = s->log_trans + block * BAR_LANES +
+                          (size_t)s->lo[block] * (size_t)s->stride;
+        lanes m0 = (lanes){0} - INFINITY, m1 = m0, m2 = m0, m3 = m0, v;
+        lane_ids i0 = {0}, i1 = i0, i2 = i0, i3 = i0;
+        lane_ids index = i0 + s->lo[block];
 
-        for (int i = 0; i < BAR_LANES; i++) {
-            m[i] = -INFINITY;
-            arg[i] = 0;
-        }
         for (int a = s->lo[block]; a <= s->hi[block]; a++) {
-            const double *t = trans + (size_t)a * s->stride;
-            double x = score[a], index = a;
-
-#pragma omp simd
-            for (int i = 0; i < BAR_LANES; i++) {
-                double v = (x + t[i]) + density;
-
-                arg[i] = v > m[i] ? index : arg[i];
-                m[i] = v > m[i] ? v : m[i];
-            }
+            memcpy(&v, t, sizeof(v));
+            offer(&m0, &i0, (v + s0[a]) + d0, index);
+            offer(&m1, &i1, (v + s1[a]) + d1, index);
+            offer(&m2, &i2, (v + s2[a]) + d2, index);
+            offer(&m3, &i3, (v + s3[a]) + d3, index);
+            index += 1;
+            t += s->stride;
         }
-        for (int i = 0; i < BAR_LANES; i++) {
-            best[block * BAR_LANES + i] = m[i];
-            from[block * BAR_LANES + i] = (uint16_t)arg[i];
-        }
+        put(&y[0], block * BAR_LANES, m0, i0);
+        put(&y[1], block * BAR_LANES, m1, i1);
+        put(&y[2], block * BAR_LANES, m2, i2);
+        put(&y[3], block * BAR_LANES, m3, i3);
     }
 }
 
@@ -152,33 +183,51 @@ static void whole_beats(struct engine *e, size_t i)
     }
 }
 
-/* One frame (t, number i of its chunk) of the beats q0..q1 - 1. */
+/* The first states of frame t (number i of its chunk) of the beats q0..q1 - 1
+ * and where they came from. */
+static void enter_beats(struct engine *e, size_t t, size_t i, int q0, int q1,
+                        uint16_t *back)
+{
+    const struct bar_space *s = e->space;
+    size_t stride = (size_t)s->stride, longest = (size_t)e->longest;
+
+    for (int k = 0; k < s->n; k++)
+        e->slot[k] = (t + (size_t)s->interval[k] - 1) % longest * e->row +
+                     (size_t)k;
+    for (int q = q0; q < q1; q += GROUP) {
+        struct boundary y[GROUP];
+        int n = q1 - q < GROUP ? q1 - q : GROUP;
+
+        for (int g = 0; g < GROUP; g++) {
+            size_t b = (size_t)(g < n ? q + g : q); /* fill up: repeat */
+
+            y[g] = (struct boundary){
+                e->last + (size_t)e->prev[b] * stride,
+                e->density[e->column[e->class_of[b]]][i],
+                e->first + (size_t)g * stride, back + b * stride };
+        }
+        transition(y, s);
+        for (int g = 0; g < n; g++)
+            for (int k = 0; k < s->n; k++)
+                e->pending[e->slot[k] + (size_t)(q + g) * stride] =
+                    y[g].best[k];
+    }
+}
+
+/* One frame: then the last states of those beats. */
 static void step(struct engine *e, size_t t, size_t i, int q0, int q1,
                  uint16_t *back)
 {
-    const struct bar_space *s = e->space;
-    double best[BAR_MAX_INTERVALS];
     const double *due = e->pending + t % (size_t)e->longest * e->row;
 
-    for (int k = 0; k < s->n; k++)
-        e->slot[k] = (t + (size_t)s->interval[k] - 1) % (size_t)e->longest *
-                     e->row + (size_t)k;
-    for (int q = q0; q < q1; q++) {
-        size_t at = (size_t)q * (size_t)s->stride;
-
-        transition(best, back + at,
-                   e->last + (size_t)e->prev[q] * (size_t)s->stride, s,
-                   e->density[e->column[e->class_of[q]]][i]);
-        for (int k = 0; k < s->n; k++)
-            e->pending[e->slot[k] + at] = best[k];
-    }
+    enter_beats(e, t, i, q0, q1, back);
     whole_beats(e, i);
     for (int q = q0; q < q1; q++) {
+        size_t at = (size_t)q * (size_t)e->space->stride;
         const double *whole = e->whole + (size_t)e->class_of[q] *
-                              (size_t)s->stride;
-        size_t at = (size_t)q * (size_t)s->stride;
+                              (size_t)e->space->stride;
 
-        for (int k = 0; k < s->n; k++)
+        for (int k = 0; k < e->space->n; k++)
             e->last[at + (size_t)k] = due[at + (size_t)k] + whole[k];
     }
 }
@@ -384,12 +433,14 @@ static int engine_init(struct engine *e, const float *act, size_t frames,
     e->blocks = (frames + e->block - 1) / e->block;
     e->whole = calloc((size_t)e->classes * (size_t)e->space->stride,
                       sizeof(double));
+    e->first = calloc((size_t)GROUP * (size_t)e->space->stride,
+                      sizeof(double));
     e->slot = calloc((size_t)e->space->n, sizeof(*e->slot));
     e->state = calloc(e->state_len, sizeof(double));
     e->back = malloc(e->block * e->row * sizeof(*e->back));
     if (e->blocks > 1)
         e->saved = calloc(e->blocks, e->state_len * sizeof(double));
-    if (!e->whole || !e->slot || !e->state || !e->back ||
+    if (!e->first || !e->whole || !e->slot || !e->state || !e->back ||
         (e->blocks > 1 && !e->saved))
         return err_set(err, ERR_NOMEM, "no memory to track beats in %zu frames",
                        frames);
@@ -406,6 +457,7 @@ static void engine_release(struct engine *e)
     free(e->class_of);
     free(e->column);
     free(e->range);
+    free(e->first);
     free(e->whole);
     free(e->slot);
     free(e->state);
