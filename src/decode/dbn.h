@@ -1,0 +1,43 @@
+/* dbn.h - beats and downbeats from activations, as madmom's
+ * DBNDownBeatTrackingProcessor and DBNBeatTrackingProcessor decode them (Boeck,
+ * Krebs, Widmer, ISMIR 2016 and 2014).
+ *
+ * Departures: activations of 2^-52 and less, and 1 - b - d below it, count as
+ * 2^-52 (madmom takes the logarithm of 0, or of a negative number). */
+#ifndef DECODE_DBN_H
+#define DECODE_DBN_H
+
+#include <stddef.h>
+#include "annot/annot.h"
+#include "base/err.h"
+
+enum { DBN_MAX_BARS = 16, DBN_MAX_BEATS = 32 };
+
+struct dbn_config {
+    double fps;           /* frames a second, up to 1000; fractions allowed */
+    int downbeats;        /* 0: beats only, bars are not used */
+    int bars[DBN_MAX_BARS]; /* beats a bar to try, 1..DBN_MAX_BEATS each */
+    int num_bars;
+    double min_bpm, max_bpm;
+    int num_tempi;        /* 0: one for each whole number of frames */
+    double transition_lambda;  /* >= 0; higher: steadier tempo */
+    double observation_lambda; /* > 1; a beat is 1/this of its interval wide */
+    double threshold;     /* cut off what is below it at both ends; 0: nothing */
+    int correct;          /* move beats to the highest activation near */
+};
+
+/* madmom's defaults: bars of 3 and 4, 55..215 BPM, 60 tempi, lambdas 100 and
+ * 16, threshold 0.05, correct; beats only: all tempi and no threshold. */
+void dbn_config_init(struct dbn_config *c, double fps, int downbeats);
+
+/* Decodes act (frames, 2) = (beat that is not a downbeat, downbeat), both
+ * probabilities; beats only: their sum counts. Appends to out: time =
+ * frame / fps, position 1.. in the bar (0 in beats only), confidence = the sum
+ * of both activations in the beat's frame, at most 1. Nothing is appended where
+ * frames is 0, nothing reaches the threshold, or all is 0; nor (as in madmom)
+ * where only the very first frame reaches the threshold. ERR_ARG for an
+ * activation that is not finite and for a config out of limits; ERR_NOMEM. */
+int dbn_decode(struct beats *out, const float *act, size_t frames,
+               const struct dbn_config *c, struct err *err);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Beats against madmom's own results (tests/data/golden/dbn) and against a
+ * Viterbi decoder over all states, written out plainly below. */
+#include "unit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/npy.h"
+#include "decode/dbn.h"
+
+/* ---- golden ---- */
+
+static cJSON *cases;
+
+static const cJSON *field(const cJSON *o, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(o, name);
+}
+
+static void set_double(const cJSON *o, const char *name, double *to)
+{
+    const cJSON *v = field(o, name);
+
+    if (v)
+        *to = v->valuedouble;
+}
+
+static void set_options(struct dbn_config *c, const cJSON *o)
+{
+    const cJSON *v;
+    int n = 0;
+
+    cJSON_ArrayForEach(v, o)
+        ck_assert_msg(strstr("beats_per_bar min_bpm max_bpm num_tempi correct "
+                             "transition_lambda observation_lambda threshold",
+                             v->string) != NULL, "unknown %s", v->string);
+    cJSON_ArrayForEach(v, field(o, "beats_per_bar"))
+        c->bars[n++] = v->valueint;
+    c->num_bars = n ? n : c->num_bars;
+    set_double(o, "min_bpm", &c->min_bpm);
+    set_double(o, "max_bpm", &c->max_bpm);
+    set_double(o, "transition_lambda", &c->transition_lambda);
+    set_double(o, "observation_lambda", &c->observation_lambda);
+    set_double(o, "threshold", &c->threshold);
+    v = field(o, "num_tempi");
+    if (v)
+        c->num_tempi = cJSON_IsNull(v) ? 0 : v->valueint;
+    v = field(o, "correct");
+    if (v)
+        c->correct = cJSON_IsTrue(v);
+}
+
+static float *activations(const char *name, size_t *frames)
+{
+    char path[256];
+    struct npy a;
+    struct err err = {0};
+    float *f;
+
+    snprintf(path, sizeof(path), "golden/dbn/%s.npy", name);
+    ck_assert_msg(!npy_read(&a, unit_data(path), &err), "%s", err.msg);
+    ck_assert(a.ndim == 2 && a.dim[1] == 2);
+    ck_assert(!npy_floats(&a, &f, &err));
+    *frames = (size_t)a.dim[0];
+    npy_release(&a);
+    return f;
+}
+
+/* The times of the reference are frame / fps in doubles as ours, printed to be
+ * read back: they have to be equal. */
+START_TEST(dbn_decode_equals_madmom)
+{
+    const cJSON *k = cJSON_GetArrayItem(cases, _i), *want = field(k, "beats");
+    struct dbn_config c;
+    struct beats got = {0};
+    struct err err = {0};
+    int down = !strcmp(field(k, "kind")->valuestring, "downbeat");
+    size_t frames;
+    float *act = activations(field(k, "activations")->valuestring, &frames);
+
+    dbn_config_init(&c, field(k, "fps")->valuedouble, down);
+    set_options(&c, field(k, "options"));
+    ck_assert_msg(!dbn_decode(&got, act, frames, &c, &err), "%s", err.msg);
+    ck_assert_int_eq((int)got.n, cJSON_GetArraySize(want));
+    for (size_t i = 0; i < got.n; i++) {
+        const cJSON *b = cJSON_GetArrayItem(want, (int)i);
+        double time = down ? cJSON_GetArrayItem(b, 0)->valuedouble
+                           : b->valuedouble;
+        int position = down ? cJSON_GetArrayItem(b, 1)->valueint : 0;
+
+        ck_assert_msg(fabs(got.v[i].time - time) < 1e-9,
+                      "case %d beat %zu: %f, not %f", _i, i, got.v[i].time,
+                      time);
+        ck_assert_int_eq(got.v[i].position, position);
+        ck_assert(got.v[i].confidence >= 0 && got.v[i].confidence <= 1);
+    }
+    beats_release(&got);
+    free(act);
+}
+END_TEST
+
+static void read_cases(void)
+{
+    struct err err = {0};
+
+    if (json_read(&cases, unit_data("golden/dbn/cases.json"), &err)) {
+        fprintf(stderr, "%s\n", err.msg);
+        exit(1);
+    }
+}
+
+/* ---- limits ---- */
+
+static int decode(struct beats *out, const float *act, size_t frames,
+                  const struct dbn_config *c)
+{
+    struct err err = {0};
+    int rc = dbn_decode(out, act, frames, c, &err);
+
+    ck_assert(!rc == !*err.msg);
+    return rc;
+}
+
+START_TEST(dbn_decode_little_input)
+{
+    float act[6] = { 0.2f, 0.4f, 0.1f, 0.1f, 0, 0 };
+    struct beats got = {0};
+    struct dbn_config c;
+
+    for (int down = 0; down < 2; down++) {
+        dbn_config_init(&c, 50, down);
+        ck_assert_int_eq(decode(&got, act, 0, &c), 0);
+        ck_assert_uint_eq(got.n, 0);
+        ck_assert_int_eq(decode(&got, act + 4, 1, &c), 0);
+        ck_assert_uint_eq(got.n, 0);
+        for (size_t n = 1; n < 4; n++) {
+            ck_assert_int_eq(decode(&got, act, n, &c), 0);
+            ck_assert_uint_le(got.n, 1);
+            got.n = 0;
+        }
+    }
+    beats_release(&got);
+}
+END_TEST
+
+static void bad_fps(struct dbn_config *c) { c->fps = 0; }
+static void nan_fps(struct dbn_config *c) { c->fps = NAN; }
+static void huge_fps(struct dbn_config *c) { c->fps = 1e9; }
+static void tiny_fps(struct dbn_config *c) { c->fps = 1e-3; }
+static void crossed(struct dbn_config *c) { c->min_bpm = 300; }
+static void slow(struct dbn_config *c) { c->min_bpm = 1e-6; }
+static void fast(struct dbn_config *c) { c->max_bpm = 1e9; }
+static void infinite(struct dbn_config *c) { c->max_bpm = INFINITY; }
+static void zero_bpm(struct dbn_config *c) { c->min_bpm = 0; }
+static void no_bars(struct dbn_config *c) { c->num_bars = 0; }
+static void many_bars(struct dbn_config *c) { c->num_bars = 1000; }
+static void long_bar(struct dbn_config *c) { c->bars[0] = 1 << 30; }
+static void empty_bar(struct dbn_config *c) { c->bars[1] = 0; }
+static void bad_lambda(struct dbn_config *c) { c->transition_lambda = -1; }
+static void bad_split(struct dbn_config *c) { c->observation_lambda = 1; }
+static void nan_threshold(struct dbn_config *c) { c->threshold = NAN; }
+static void bad_tempi(struct dbn_config *c) { c->num_tempi = -1; }
+static void many_tempi(struct dbn_config *c)
+{
+    c->fps = 1000;
+    c->min_bpm = 2;
+    c->num_tempi = 0;
+}
+
+static void (*const spoil[])(struct dbn_config *) = {
+    bad_fps, nan_fps, huge_fps, tiny_fps, crossed, slow, fast, infinite,
+    zero_bpm, no_bars, many_bars, long_bar, empty_bar, bad_lambda, bad_split,
+    nan_threshold, bad_tempi, many_tempi,
+};
+
+START_TEST(dbn_decode_refuses_bad_config)
+{
+    float act[4] = { 0.2f, 0.4f, 0.1f, 0.1f };
+    struct beats got = {0};
+    struct dbn_config c;
+
+    dbn_config_init(&c, 50, 1);
+    spoil[_i](&c);
+    ck_assert_int_eq(decode(&got, act, 2, &c), ERR_ARG);
+    ck_assert_uint_eq(got.n, 0);
+}
+END_TEST
+
+START_TEST(dbn_decode_refuses_bad_activations)
+{
+    float act[6] = { 0.2f, 0.4f, 0.1f, 0.1f, 0.1f, 0.1f };
+    struct beats got = {0};
+    struct dbn_config c;
+    struct err err = {0};
+
+    dbn_config_init(&c, 50, 1);
+    act[5] = NAN;
+    ck_assert_int_eq(dbn_decode(&got, act, 3, &c, &err), ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "frame 2"));
+    act[5] = INFINITY;
+    ck_assert_int_eq(decode(&got, act, 3, &c), ERR_ARG);
+}
+END_TEST
+
+/* Sums above 1, negative values and exact zeros are finite: no crash, and
+ * beats where the pulses are. */
+START_TEST(dbn_decode_clamps_activations)
+{
+    enum { T = 500 };
+    static float act[2 * T];
+    struct beats got = {0};
+    struct dbn_config c;
+
+    for (int i = 0; i < T; i++) {
+        act[2 * i] = i % 25 == 3 ? 3 : 0;
+        act[2 * i + 1] = i % 100 == 3 ? 5 : -1;
+    }
+    dbn_config_init(&c, 50, 1);
+    ck_assert_int_eq(decode(&got, act, T, &c), 0);
+    ck_assert_uint_eq(got.n, 20);
+    for (size_t i = 0; i < got.n; i++) {
+        ck_assert_double_eq_tol(got.v[i].time, 0.5 * (double)i + 0.06, 1e-9);
+        ck_assert_int_eq(got.v[i].position, (int)(i % 4) + 1);
+    }
+    beats_release(&got);
+}
+END_TEST
+
+START_TEST(dbn_decode_one_tempo)
+{
+    enum { T = 200 };
+    static float act[2 * T];
+    struct beats got = {0};
+    struct dbn_config c;
+
+    for (int i = 0; i < T; i++)
+        act[2 * i] = act[2 * i + 1] = i % 20 == 5 ? 0.4f : 0.01f;
+    dbn_config_init(&c, 50, 0);
+    c.min_bpm = c.max_bpm = 150;
+    ck_assert_int_eq(decode(&got, act, T, &c), 0);
+    ck_assert_uint_eq(got.n, 10);
+    ck_assert_double_eq_tol(got.v[9].time, 185 / 50.0, 1e-9);
+    beats_release(&got);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("decode_dbn");
+    TCase *t = tcase_create("golden"), *u = tcase_create("limits");
+
+    read_cases();
+    tcase_add_loop_test(t, dbn_decode_equals_madmom, 0,
+                        cJSON_GetArraySize(cases));
+    tcase_set_timeout(t, 60);
+    suite_add_tcase(s, t);
+    tcase_add_test(u, dbn_decode_little_input);
+    tcase_add_loop_test(u, dbn_decode_refuses_bad_config, 0,
+                        sizeof(spoil) / sizeof(*spoil));
+    tcase_add_test(u, dbn_decode_refuses_bad_activations);
+    tcase_add_test(u, dbn_decode_clamps_activations);
+    tcase_add_test(u, dbn_decode_one_tempo);
+    suite_add_tcase(s, u);
+    return unit_run(s);
+}
