@@ -58,6 +58,7 @@ static void check_tensor(const struct stored *t, const cJSON *want)
         { "float16", STORED_F16 }, { "bfloat16", STORED_BF16 },
         { "int64", STORED_I64 }, { "bool", STORED_BOOL },
         { "uint8", STORED_U8 }, { "int8", STORED_I8 },
+        { "int16", STORED_I16 }, { "int32", STORED_I32 },
         { "complex64", STORED_C64 },
     };
     size_t k = 0;
