@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -82,6 +83,16 @@ void file_unmap(struct file_map *m)
         munmap((void *)m->data, m->size);
     m->data = NULL;
     m->size = 0;
+}
+
+void file_map_forget(const struct file_map *m, const void *data, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)data + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)data + n) & ~(page - 1);
+
+    if (m->data && from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 int file_out_open(struct file_out *o, const char *path, struct err *err)

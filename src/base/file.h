@@ -20,6 +20,10 @@ struct file_map {
 int file_map(struct file_map *m, const char *path, struct err *err);
 void file_unmap(struct file_map *m);
 
+/* Gives the memory of the pages that lie wholly within n bytes at data (in the
+ * map) back to the system; they are read again when needed. */
+void file_map_forget(const struct file_map *m, const void *data, size_t n);
+
 /* An output file under a temporary name beside path, renamed by commit. "-" is
  * stdout, which is flushed and checked by commit; a device or pipe (/dev/null)
  * is written to as it is. Write to f with stdio.

@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,11 +116,57 @@ int json_string(const cJSON *obj, const char *path, const char *name,
     return 0;
 }
 
+/* cJSON's own printing takes two doubles for one if they differ in the last bit
+ * only. */
+static void print_number(struct strbuf *out, double v)
+{
+    char buf[32] = "null";
+
+    for (int digits = 15; isfinite(v) && digits <= 17; digits++) {
+        snprintf(buf, sizeof(buf), "%.*g", digits, v);
+        if (strtod(buf, NULL) == v)
+            break;
+    }
+    strbuf_addstr(out, buf);
+}
+
+static void print_string(struct strbuf *out, const char *s)
+{
+    cJSON *v = cJSON_CreateStringReference(s);
+    char *text = cJSON_PrintUnformatted(v);
+
+    strbuf_addstr(out, text ? text : "\"\"");
+    cJSON_free(text);
+    cJSON_Delete(v);
+}
+
+static void print_items(struct strbuf *out, const cJSON *value)
+{
+    int names = cJSON_IsObject(value);
+    const cJSON *v;
+
+    strbuf_addch(out, names ? '{' : '[');
+    cJSON_ArrayForEach(v, value) {
+        if (v != value->child)
+            strbuf_addch(out, ',');
+        if (names) {
+            print_string(out, v->string);
+            strbuf_addch(out, ':');
+        }
+        json_print(out, v);
+    }
+    strbuf_addch(out, names ? '}' : ']');
+}
+
 void json_print(struct strbuf *out, const cJSON *value)
 {
-    char *text = cJSON_PrintUnformatted(value);
-
-    if (text)
-        strbuf_addstr(out, text);
-    cJSON_free(text);
+    if (cJSON_IsNumber(value))
+        print_number(out, value->valuedouble);
+    else if (cJSON_IsString(value))
+        print_string(out, value->valuestring);
+    else if (cJSON_IsArray(value) || cJSON_IsObject(value))
+        print_items(out, value);
+    else
+        strbuf_addstr(out, cJSON_IsTrue(value) ? "true"
+                           : cJSON_IsFalse(value) ? "false" : "null");
 }

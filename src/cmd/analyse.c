@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/analyse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audio/decode.h"
+#include "base/json.h"
+#include "base/npy.h"
+#include "base/xalloc.h"
+#include "mel/mel.h"
+
+enum {
+    CHUNK = 1 << 16, /* samples decoded at a time */
+    STATES = 4096    /* rows of a .npy array pushed at a time */
+};
+
+struct analyser {
+    struct model *model;
+    struct backend *be;
+    struct analyser_config config;
+    struct encoder *encoder; /* NULL until audio comes */
+    struct heads *heads;     /* NULL without tasks */
+    double heads_rate;       /* the rate that heads was made for */
+    int *layer, n_layers;    /* union of the heads' and the caller's */
+    struct mel *mel;
+    float *samples, *frames; /* CHUNK; mel_room */
+    const float **part;      /* n_layers */
+};
+
+/* ---- layers ---- */
+
+static void add_layers(struct analyser *a, const int *layer, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int at = 0;
+
+        while (at < a->n_layers && a->layer[at] < layer[i])
+            at++;
+        if (at < a->n_layers && a->layer[at] == layer[i])
+            continue;
+        memmove(a->layer + at + 1, a->layer + at,
+                (size_t)(a->n_layers - at) * sizeof(*a->layer));
+        a->layer[at] = layer[i];
+        a->n_layers++;
+    }
+}
+
+/* The pointers of hidden (by a->layer) that belong to layer[0..n-1]. */
+static const float *const *pick(struct analyser *a, const float *const *hidden,
+                                const int *layer, int n)
+{
+    for (int i = 0, at = 0; i < n; i++) {
+        while (a->layer[at] != layer[i])
+            at++;
+        a->part[i] = hidden[at];
+    }
+    return a->part;
+}
+
+static int take_states(void *ctx, const float *const *hidden, int64_t n,
+                       struct err *err)
+{
+    struct analyser *a = ctx;
+    const struct analyser_config *c = &a->config;
+    int count;
+
+    if (a->heads) {
+        const int *layer = heads_layers(a->heads, &count);
+
+        TRY(heads_push(a->heads, pick(a, hidden, layer, count), n, err));
+    }
+    if (c->emit)
+        TRY(c->emit(c->ctx, pick(a, hidden, c->layer, c->n_layers), n, err));
+    return 0;
+}
+
+/* ---- making one ---- */
+
+static int set_heads(struct analyser *a, double rate, struct err *err)
+{
+    if (!a->config.n_tasks || (a->heads && a->heads_rate == rate))
+        return 0;
+    heads_free(a->heads);
+    a->heads = NULL;
+    a->heads_rate = rate;
+    return heads_new(&a->heads, a->model, a->be, a->config.task,
+                     a->config.n_tasks, rate, err);
+}
+
+int analyser_new(struct analyser **out, struct model *m, struct backend *be,
+                 const struct analyser_config *c, struct err *err)
+{
+    struct analyser *a = xcalloc(1, sizeof(*a));
+    size_t most = (size_t)m->config.encoder.layers + 2;
+    int rc, n;
+
+    a->model = m;
+    a->be = be;
+    a->config = *c;
+    a->layer = xcalloc(most, sizeof(*a->layer));
+    a->part = xcalloc(most, sizeof(*a->part));
+    rc = set_heads(a, m->config.encoder.rate, err);
+    if (rc) {
+        analyser_free(a);
+        return rc;
+    }
+    if (a->heads) {
+        const int *layer = heads_layers(a->heads, &n);
+
+        add_layers(a, layer, n);
+    }
+    add_layers(a, c->layer, c->n_layers);
+    *out = a;
+    return 0;
+}
+
+void analyser_free(struct analyser *a)
+{
+    if (!a)
+        return;
+    encoder_free(a->encoder);
+    heads_free(a->heads);
+    mel_free(a->mel);
+    free(a->layer);
+    free(a->part);
+    free(a->samples);
+    free(a->frames);
+    free(a);
+}
+
+/* What audio needs and hidden states do not. */
+static int prepare_audio(struct analyser *a, struct err *err)
+{
+    const struct model_config *c = &a->model->config;
+    struct mel_config mel = MEL_CONFIG_INIT;
+
+    if (!a->encoder && a->n_layers)
+        TRY(encoder_new(&a->encoder, a->model, a->be, err));
+    if (a->mel)
+        return 0;
+    mel.rate = c->sample_rate;
+    mel.n_fft = c->mel.n_fft;
+    mel.hop = c->mel.hop;
+    mel.bands = c->mel.bands;
+    mel.f_max = c->sample_rate / 2.0;
+    TRY(mel_new(&a->mel, &mel, err));
+    a->samples = xmalloc(CHUNK * sizeof(*a->samples));
+    a->frames = xmalloc((mel_room(a->mel, CHUNK) + mel_room(a->mel, 0)) *
+                        (size_t)mel.bands * sizeof(*a->frames));
+    return set_heads(a, c->encoder.rate, err);
+}
+
+/* ---- audio ---- */
+
+static int take_mel(struct analyser *a, struct stream *s, size_t n,
+                    struct err *err)
+{
+    if (a->config.emit_mel)
+        TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)n, err));
+    return s ? stream_push(s, a->frames, (int64_t)n, err) : 0;
+}
+
+static int pump(struct analyser *a, struct decoder *d, struct stream *s,
+                double *duration, struct err *err)
+{
+    double rate = a->model->config.sample_rate;
+    int64_t total = 0;
+    size_t got;
+
+    do {
+        TRY(decoder_read(d, a->samples, CHUNK, &got, err));
+        total += (int64_t)got;
+        TRY(take_mel(a, s, mel_push(a->mel, a->samples, got, a->frames), err));
+        if (a->config.progress)
+            a->config.progress(a->config.progress_ctx, (double)total / rate,
+                               decoder_duration_hint(d));
+    } while (got == CHUNK);
+    TRY(take_mel(a, s, mel_finish(a->mel, a->frames), err));
+    *duration = (double)total / rate;
+    return s ? stream_finish(s, err) : 0;
+}
+
+static int run_audio(struct analyser *a, const struct decode_source *src,
+                     double *duration, struct err *err)
+{
+    struct stream_config c = { a->config.window_s, a->config.hop_s, a->layer,
+                               a->n_layers, take_states, a };
+    struct decoder *d = NULL;
+    struct stream *s = NULL;
+    int rc = decoder_open(&d, src, a->model->config.sample_rate, err);
+
+    if (!rc)
+        rc = prepare_audio(a, err);
+    if (!rc && a->n_layers)
+        rc = stream_new(&s, a->encoder, a->model, &c, err);
+    if (!rc)
+        rc = pump(a, d, s, duration, err);
+    stream_free(s);
+    decoder_free(d);
+    return rc;
+}
+
+/* ---- hidden states ---- */
+
+/* --rate, else what embed wrote beside the file, else the encoder's. */
+static double states_rate(const struct analyser *a, const char *path)
+{
+    double rate = a->model->config.encoder.rate;
+    char *name = xasprintf("%s.json", path);
+    cJSON *json = NULL;
+
+    if (a->config.rate > 0) {
+        rate = a->config.rate;
+    } else if (!json_read(&json, name, NULL)) {
+        json_double(json, "", "rate", 0, 1e-3, 1e5, &rate, NULL);
+        cJSON_Delete(json);
+    }
+    free(name);
+    return rate;
+}
+
+static int check_shape(const struct analyser *a, const struct npy *x,
+                       const char *path, struct err *err)
+{
+    const struct encoder_config *e = &a->model->config.encoder;
+    int all = x->ndim == 3;
+
+    if (x->type != 'f' || (x->ndim != 2 && !all))
+        return err_set(err, ERR_FORMAT, "%s: not hidden states: an array of "
+                       "floats (T, D) is needed", path);
+    if (x->dim[x->ndim - 1] != e->dim)
+        return err_set(err, ERR_FORMAT, "%s: %lld values a frame, the model has "
+                       "%d: give the model that made it with -m", path,
+                       (long long)x->dim[x->ndim - 1], e->dim);
+    if (all && x->dim[0] != e->layers + 1)
+        return err_set(err, ERR_FORMAT, "%s: %lld layers, the model has %d",
+                       path, (long long)x->dim[0], e->layers + 1);
+    if (!all && a->n_layers > 1)
+        return err_set(err, ERR_FORMAT, "%s: the heads read %d layers: write it "
+                       "with mfm embed --layer all", path, a->n_layers);
+    return 0;
+}
+
+static int push_states(struct analyser *a, const struct npy *x,
+                       const float *v, struct err *err)
+{
+    int64_t time = x->dim[x->ndim - 2], dim = x->dim[x->ndim - 1];
+    const float **hidden = xcalloc((size_t)a->n_layers + 1, sizeof(*hidden));
+    int rc = 0;
+
+    for (int64_t t = 0; t < time && !rc; t += STATES) {
+        int64_t n = time - t < STATES ? time - t : STATES;
+
+        for (int i = 0; i < a->n_layers; i++)
+            hidden[i] = v + ((x->ndim == 3 ? a->layer[i] * time : 0) + t) * dim;
+        rc = take_states(a, hidden, n, err);
+    }
+    free(hidden);
+    return rc;
+}
+
+static int run_states(struct analyser *a, FILE *f, const char *path,
+                      double *duration, struct err *err)
+{
+    const char *name = strcmp(path, "-") ? path : "stdin";
+    double rate = states_rate(a, path);
+    struct npy x;
+    float *v = NULL;
+    int rc;
+
+    if (!a->config.n_tasks)
+        return err_set(err, ERR_ARG, "%s: holds hidden states: audio is needed "
+                       "here", name);
+    TRY(npy_read_stream(&x, f, name, 1, err));
+    rc = check_shape(a, &x, name, err);
+    if (!rc)
+        rc = npy_floats(&x, &v, err);
+    if (!rc)
+        rc = set_heads(a, rate, err);
+    if (!rc)
+        rc = push_states(a, &x, v, err);
+    if (!rc)
+        *duration = (double)x.dim[x.ndim - 2] / rate;
+    free(v);
+    npy_release(&x);
+    return rc;
+}
+
+/* ---- both ---- */
+
+/* The first bytes of a file or stream, to tell arrays from audio; less than n
+ * at its end. */
+static ssize_t read_start(int fd, unsigned char *buf, size_t n)
+{
+    size_t have = 0;
+
+    while (have < n) {
+        ssize_t got = read(fd, buf + have, n - have);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+static int run(struct analyser *a, const char *path, double *duration,
+               struct err *err)
+{
+    struct decode_source src = { .path = path };
+    int is_stdin = !strcmp(path, "-");
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char magic[6];
+    FILE *f = NULL;
+    int rc;
+
+    /* what cannot be opened or read, the decoder says in its words */
+    src.prefix = magic;
+    src.prefix_len = fd < 0 ? 0 : (size_t)read_start(fd, magic, sizeof(magic));
+    if (src.prefix_len == 6 && !memcmp(magic, "\x93NUMPY", 6)) {
+        f = is_stdin ? stdin : fdopen(fd, "rb");
+        rc = f ? run_states(a, f, path, duration, err)
+               : err_sys(err, "%s: cannot open", path);
+        if (f && !is_stdin)
+            fclose(f);
+        return rc;
+    }
+    if (!is_stdin) {
+        if (fd >= 0)
+            close(fd);
+        src.prefix_len = 0;
+    }
+    return run_audio(a, &src, duration, err);
+}
+
+int analyser_run(struct analyser *a, const char *path, struct analysis *out,
+                 struct err *err)
+{
+    const struct scores *unused;
+    int rc = run(a, path, &out->duration, err);
+
+    out->scores = NULL;
+    if (rc) {
+        /* forget the half of it */
+        if (a->heads)
+            heads_finish(a->heads, 1, &unused, NULL);
+        mel_free(a->mel);
+        a->mel = NULL;
+        free(a->samples);
+        free(a->frames);
+        a->samples = a->frames = NULL;
+        return rc;
+    }
+    return a->heads ? heads_finish(a->heads, 0, &out->scores, err) : 0;
+}

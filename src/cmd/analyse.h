@@ -1,0 +1,46 @@
+/* analyse.h - one recording after another through decoder, mel, encoder and
+ * heads. A recording is audio, or a .npy array of hidden states. */
+#ifndef CMD_ANALYSE_H
+#define CMD_ANALYSE_H
+
+#include "base/err.h"
+#include "head/head.h"
+#include "model/model.h"
+#include "model/stream.h"
+#include "tensor/backend.h"
+
+struct analyser;
+
+struct analyser_config {
+    const char *const *task; /* heads to run; n_tasks may be 0 */
+    int n_tasks;
+    const int *layer;        /* hidden states to hand to emit, ascending */
+    int n_layers;
+    stream_emit *emit;       /* NULL: none */
+    /* gets mel in dB (n, bands) as it comes; NULL: not wanted */
+    int (*emit_mel)(void *ctx, const float *mel, int64_t n, struct err *err);
+    void *ctx;               /* of both */
+    double window_s, hop_s;  /* 0: the model's */
+    double rate;             /* of .npy inputs; 0: sidecar, else encoder */
+    /* called with seconds done and the length in seconds (0: not known) */
+    void (*progress)(void *ctx, double done, double length);
+    void *progress_ctx;
+};
+
+struct analysis {
+    double duration;             /* s: samples / rate, or frames / rate */
+    const struct scores *scores; /* of the tasks, in order; probabilities */
+};
+
+/* m, be and the arrays of c are borrowed. The encoder is made when the first
+ * recording needs it. ERR_ARG for a task that the model has no head for. */
+int analyser_new(struct analyser **out, struct model *m, struct backend *be,
+                 const struct analyser_config *c, struct err *err);
+void analyser_free(struct analyser *a); /* NULL is allowed */
+
+/* path "-" is stdin. The result is valid until the next run. Messages begin
+ * with the path. A failed run leaves a usable for the next. */
+int analyser_run(struct analyser *a, const char *path, struct analysis *out,
+                 struct err *err);
+
+#endif

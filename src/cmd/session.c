@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/session.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/find.h"
+
+int session_open(struct session *s, const struct cmd_common *c,
+                 struct err *err)
+{
+    char *path = NULL;
+    int rc = model_find(&path, c->model, err);
+
+    if (!rc)
+        rc = model_open(&s->model, path, err);
+    free(path);
+    return rc ? rc : backend_open(&s->be, c->device, c->threads, err);
+}
+
+void session_release(struct session *s)
+{
+    model_free(s->model);
+    backend_close(s->be);
+    s->model = NULL;
+    s->be = NULL;
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+/* Limits leave room above anything sensible, and keep products of two of them
+ * far from overflow. */
+enum {
+    MAX_WIDTH = 65536,
+    MAX_LAYERS = 1000,
+    MAX_CLASSES = 10000,
+    MAX_PARTS = 64 /* token streams, heads */
+};
+
+static const char *const encoder_types[] = { "conformer", "bert", NULL };
+static const char *const token_types[] = { "random", "kmeans", "rvq", NULL };
+static const char *const activations[] = { "softmax", "sigmoid", NULL };
+
+/* A string field that is one of words; *out becomes its index. */
+static int parse_word(const cJSON *obj, const char *path, const char *name,
+                      const char *const *words, int *out, struct err *err)
+{
+    struct strbuf all = STRBUF_INIT;
+    const char *s = NULL;
+
+    TRY(json_string(obj, path, name, 1, &s, err));
+    for (int i = 0; words[i]; i++)
+        if (!strcmp(words[i], s)) {
+            *out = i;
+            return 0;
+        }
+    for (int i = 0; words[i]; i++)
+        strbuf_addf(&all, "%s%s", i ? ", " : "", words[i]);
+    err_set(err, ERR_FORMAT, "%s.%s: \"%.40s\" is not one of %s", path, name, s,
+            all.s);
+    strbuf_release(&all);
+    return ERR_FORMAT;
+}
+
+static int parse_object(const cJSON *obj, const char *name, const cJSON **out,
+                        struct err *err)
+{
+    *out = cJSON_GetObjectItemCaseSensitive(obj, name);
+    if (!cJSON_IsObject(*out))
+        return err_set(err, ERR_FORMAT, "%s: %s", name,
+                       *out ? "not an object" : "missing");
+    return 0;
+}
+
+static int parse_mel(struct mel_settings *m, const cJSON *json, struct err *err)
+{
+    const cJSON *o;
+
+    TRY(parse_object(json, "mel", &o, err));
+    TRY(json_int(o, "mel", "n_fft", 1, 16, 65536, &m->n_fft, err));
+    TRY(json_int(o, "mel", "hop", 1, 1, 65536, &m->hop, err));
+    TRY(json_int(o, "mel", "bands", 1, 4, 4096, &m->bands, err));
+    TRY(json_double(o, "mel", "mean", 1, -1e6, 1e6, &m->mean, err));
+    return json_double(o, "mel", "std", 1, 1e-6, 1e6, &m->std, err);
+}
+
+static int parse_strides(const cJSON *o, int out[2], struct err *err)
+{
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "time_strides");
+
+    for (int i = 0; i < 2; i++) {
+        const cJSON *v = cJSON_GetArrayItem(a, i);
+
+        if (!cJSON_IsArray(a) || cJSON_GetArraySize(a) != 2 ||
+            !cJSON_IsNumber(v) ||
+            (v->valuedouble != 1 && v->valuedouble != 2))
+            return err_set(err, ERR_FORMAT, "encoder.time_strides: not two "
+                           "numbers that are 1 or 2");
+        out[i] = v->valueint;
+    }
+    return 0;
+}
+
+static int parse_encoder(struct encoder_config *e, const cJSON *json,
+                         struct err *err)
+{
+    const char *p = "encoder";
+    const cJSON *o;
+    int type = 0;
+
+    TRY(parse_object(json, p, &o, err));
+    TRY(parse_word(o, p, "type", encoder_types, &type, err));
+    e->type = (enum encoder_type)type;
+    if (e->type == ENCODER_BERT)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "encoder.type: \"bert\" is not supported yet");
+    TRY(json_double(o, p, "rate", 1, 0.01, 1000, &e->rate, err));
+    TRY(json_int(o, p, "dim", 1, 2, MAX_WIDTH, &e->dim, err));
+    TRY(json_int(o, p, "layers", 1, 1, MAX_LAYERS, &e->layers, err));
+    TRY(json_int(o, p, "heads", 1, 1, MAX_WIDTH, &e->heads, err));
+    TRY(json_int(o, p, "ffn", 1, 1, MAX_WIDTH, &e->ffn, err));
+    TRY(json_int(o, p, "kernel", 1, 1, 1023, &e->kernel, err));
+    TRY(json_int(o, p, "conv_dim", 1, 1, MAX_WIDTH, &e->conv_dim, err));
+    return parse_strides(o, e->time_strides, err);
+}
+
+static int parse_token(struct token_config *t, const cJSON *o, const char *path,
+                       struct err *err)
+{
+    int type = 0;
+
+    TRY(parse_word(o, path, "type", token_types, &type, err));
+    t->type = (enum token_type)type;
+    t->stages = 1;
+    TRY(json_int(o, path, "stack", 1, 1, 64, &t->stack, err));
+    TRY(json_int(o, path, "dim", 1, 1, MAX_WIDTH, &t->dim, err));
+    TRY(json_int(o, path, "codes", 1, 2, 1 << 20, &t->codes, err));
+    return json_int(o, path, "stages", 0, 1, 64, &t->stages, err);
+}
+
+static int parse_tokens(struct model_config *c, const cJSON *json,
+                        struct err *err)
+{
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(json, "tokens"), *o;
+    char path[40];
+
+    if (!a)
+        return 0; /* a model that only annotates needs none */
+    if (!cJSON_IsArray(a) || cJSON_GetArraySize(a) > MAX_PARTS)
+        return err_set(err, ERR_FORMAT, "tokens: not an array of up to %d",
+                       MAX_PARTS);
+    c->tokens = xcalloc((size_t)cJSON_GetArraySize(a) + 1, sizeof(*c->tokens));
+    cJSON_ArrayForEach(o, a) {
+        snprintf(path, sizeof(path), "tokens[%d]", c->n_tokens);
+        TRY(parse_token(&c->tokens[c->n_tokens], o, path, err));
+        c->n_tokens++;
+    }
+    return 0;
+}
+
+static int parse_classes(struct head_config *h, const cJSON *o,
+                         const char *path, struct err *err)
+{
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "classes"), *v;
+    int n = cJSON_IsArray(a) ? cJSON_GetArraySize(a) : 0;
+
+    if (n < 1 || n > MAX_CLASSES)
+        return err_set(err, ERR_FORMAT, "%s.classes: not an array of 1..%d "
+                       "strings", path, MAX_CLASSES);
+    h->classes = xcalloc((size_t)n, sizeof(*h->classes));
+    cJSON_ArrayForEach(v, a) {
+        if (!cJSON_IsString(v) || !*v->valuestring)
+            return err_set(err, ERR_FORMAT, "%s.classes[%d]: not a string",
+                           path, h->n_classes);
+        h->classes[h->n_classes++] = xstrdup(v->valuestring);
+    }
+    return 0;
+}
+
+static int parse_rate(struct head_config *h, const cJSON *o, const char *path,
+                      struct err *err)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "rate");
+
+    if (cJSON_IsString(v) && !strcmp(v->valuestring, "clip"))
+        return 0;
+    if (!cJSON_IsNumber(v) || !(v->valuedouble > 0) || v->valuedouble > 1000)
+        return err_set(err, ERR_FORMAT, "%s.rate: neither a number above 0 and "
+                       "up to 1000 nor \"clip\"", path);
+    h->rate = v->valuedouble;
+    return 0;
+}
+
+static int parse_head(struct head_config *h, const cJSON *o, int layers,
+                      struct err *err)
+{
+    const cJSON *boundary;
+    char path[80];
+    int activation = 0;
+
+    snprintf(path, sizeof(path), "heads.%.60s", o->string);
+    if (!cJSON_IsObject(o))
+        return err_set(err, ERR_FORMAT, "%s: not an object", path);
+    h->task = xstrdup(o->string);
+    h->layer = -1;
+    TRY(json_int(o, path, "hidden", 0, 0, MAX_WIDTH, &h->hidden, err));
+    TRY(parse_rate(h, o, path, err));
+    TRY(parse_word(o, path, "activation", activations, &activation, err));
+    h->activation = (enum head_activation)activation;
+    TRY(json_int(o, path, "layer", 0, -1, layers, &h->layer, err));
+    boundary = cJSON_GetObjectItemCaseSensitive(o, "boundary");
+    h->boundary = cJSON_IsTrue(boundary) || cJSON_IsString(boundary);
+    return parse_classes(h, o, path, err);
+}
+
+static int parse_heads(struct model_config *c, const cJSON *json,
+                       struct err *err)
+{
+    const cJSON *o = cJSON_GetObjectItemCaseSensitive(json, "heads"), *v;
+
+    if (!o)
+        return 0;
+    if (!cJSON_IsObject(o) || cJSON_GetArraySize(o) > MAX_PARTS)
+        return err_set(err, ERR_FORMAT, "heads: not an object of up to %d",
+                       MAX_PARTS);
+    c->heads = xcalloc((size_t)cJSON_GetArraySize(o) + 1, sizeof(*c->heads));
+    cJSON_ArrayForEach(v, o) {
+        if (config_head(c, v->string))
+            return err_set(err, ERR_FORMAT, "heads.%.60s comes twice",
+                           v->string);
+        TRY(parse_head(&c->heads[c->n_heads++], v, c->encoder.layers, err));
+    }
+    return 0;
+}
+
+static int parse_strings(struct model_config *c, const cJSON *json,
+                         struct err *err)
+{
+    const char *name = NULL, *provenance = "", *license = "";
+
+    TRY(json_string(json, "", "name", 1, &name, err));
+    TRY(json_string(json, "", "provenance", 0, &provenance, err));
+    TRY(json_string(json, "", "license", 0, &license, err));
+    c->name = xstrdup(name);
+    c->provenance = xstrdup(provenance);
+    c->license = xstrdup(license);
+    return 0;
+}
+
+static int parse_all(struct model_config *c, const cJSON *json,
+                     struct err *err)
+{
+    int format = 0;
+
+    if (!cJSON_IsObject(json))
+        return err_set(err, ERR_FORMAT, "the configuration is not an object");
+    TRY(json_int(json, "", "format", 1, 1, 1000000, &format, err));
+    if (format > CONFIG_FORMAT)
+        return err_set(err, ERR_UNSUPPORTED, "format %d is newer than this "
+                       "version of mfm, which reads %d", format,
+                       CONFIG_FORMAT);
+    TRY(parse_strings(c, json, err));
+    TRY(json_int(json, "", "sample_rate", 1, 1000, 192000, &c->sample_rate,
+                 err));
+    TRY(parse_mel(&c->mel, json, err));
+    TRY(parse_encoder(&c->encoder, json, err));
+    TRY(parse_tokens(c, json, err));
+    TRY(json_double(json, "", "window", 1, 0.1, 3600, &c->window, err));
+    TRY(parse_heads(c, json, err));
+    return config_check(c, err);
+}
+
+int config_check(const struct model_config *c, struct err *err)
+{
+    const struct encoder_config *e = &c->encoder;
+    int stride = e->time_strides[0] * e->time_strides[1];
+    double rate = (double)c->sample_rate / c->mel.hop / stride;
+
+    if (fabs(rate - e->rate) > 1e-9 * rate)
+        return err_set(err, ERR_FORMAT, "encoder.rate: %g, but %d Hz, hop %d "
+                       "and strides %d, %d give %g", e->rate, c->sample_rate,
+                       c->mel.hop, e->time_strides[0], e->time_strides[1],
+                       rate);
+    if (c->mel.bands % 4)
+        return err_set(err, ERR_FORMAT, "mel.bands: %d is not a multiple of 4",
+                       c->mel.bands);
+    if (e->dim % (2 * e->heads))
+        return err_set(err, ERR_FORMAT, "encoder.heads: dim %d does not part "
+                       "into %d heads of even width", e->dim, e->heads);
+    if (e->kernel % 2 == 0)
+        return err_set(err, ERR_FORMAT, "encoder.kernel: %d is not odd",
+                       e->kernel);
+    for (int i = 0; i < c->n_tokens; i++)
+        if (c->tokens[i].type == TOKENS_RANDOM && c->tokens[i].stack != stride)
+            return err_set(err, ERR_FORMAT, "tokens[%d].stack: %d, but the "
+                           "encoder's time strides give %d frames a step", i,
+                           c->tokens[i].stack, stride);
+    return 0;
+}
+
+int config_parse(struct model_config *c, const cJSON *json, struct err *err)
+{
+    int rc;
+
+    memset(c, 0, sizeof(*c));
+    rc = parse_all(c, json, err);
+    if (rc)
+        config_release(c);
+    return rc;
+}
+
+int config_parse_text(struct model_config *c, const char *json,
+                      struct err *err)
+{
+    cJSON *v = NULL;
+    int rc = json_parse(&v, json, strlen(json), err);
+
+    if (!rc)
+        rc = config_parse(c, v, err);
+    cJSON_Delete(v);
+    return rc;
+}
+
+void config_release(struct model_config *c)
+{
+    for (int i = 0; i < c->n_heads; i++) {
+        for (int k = 0; k < c->heads[i].n_classes; k++)
+            free(c->heads[i].classes[k]);
+        free(c->heads[i].classes);
+        free(c->heads[i].task);
+    }
+    free(c->heads);
+    free(c->tokens);
+    free(c->name);
+    free(c->provenance);
+    free(c->license);
+    memset(c, 0, sizeof(*c));
+}
+
+const struct head_config *config_head(const struct model_config *c,
+                                      const char *task)
+{
+    for (int i = 0; i < c->n_heads; i++)
+        if (c->heads[i].task && !strcmp(c->heads[i].task, task))
+            return &c->heads[i];
+    return NULL;
+}
+
+/* ---- printing ---- */
+
+static cJSON *number(cJSON *obj, const char *name, double v)
+{
+    return cJSON_AddNumberToObject(obj, name, v);
+}
+
+static void print_encoder(cJSON *root, const struct encoder_config *e)
+{
+    cJSON *o = cJSON_AddObjectToObject(root, "encoder");
+
+    cJSON_AddStringToObject(o, "type", encoder_types[e->type]);
+    number(o, "rate", e->rate);
+    number(o, "dim", e->dim);
+    number(o, "layers", e->layers);
+    number(o, "heads", e->heads);
+    number(o, "ffn", e->ffn);
+    number(o, "kernel", e->kernel);
+    number(o, "conv_dim", e->conv_dim);
+    cJSON_AddItemToObject(o, "time_strides",
+                          cJSON_CreateIntArray(e->time_strides, 2));
+}
+
+static void print_tokens(cJSON *root, const struct model_config *c)
+{
+    cJSON *a = cJSON_AddArrayToObject(root, "tokens");
+
+    for (int i = 0; i < c->n_tokens; i++) {
+        const struct token_config *t = &c->tokens[i];
+        cJSON *o = cJSON_CreateObject();
+
+        cJSON_AddItemToArray(a, o);
+        cJSON_AddStringToObject(o, "type", token_types[t->type]);
+        number(o, "stack", t->stack);
+        number(o, "dim", t->dim);
+        number(o, "codes", t->codes);
+        if (t->stages > 1)
+            number(o, "stages", t->stages);
+    }
+}
+
+static void print_head(cJSON *heads, const struct head_config *h)
+{
+    cJSON *o = cJSON_AddObjectToObject(heads, h->task);
+
+    number(o, "hidden", h->hidden);
+    if (h->rate > 0)
+        number(o, "rate", h->rate);
+    else
+        cJSON_AddStringToObject(o, "rate", "clip");
+    cJSON_AddStringToObject(o, "activation", activations[h->activation]);
+    if (h->layer >= 0)
+        number(o, "layer", h->layer);
+    if (h->boundary)
+        cJSON_AddTrueToObject(o, "boundary");
+    cJSON_AddItemToObject(o, "classes", cJSON_CreateStringArray(
+        (const char *const *)h->classes, h->n_classes));
+}
+
+void config_print(const struct model_config *c, struct strbuf *out)
+{
+    cJSON *root = cJSON_CreateObject(), *o;
+
+    number(root, "format", CONFIG_FORMAT);
+    cJSON_AddStringToObject(root, "name", c->name);
+    number(root, "sample_rate", c->sample_rate);
+    o = cJSON_AddObjectToObject(root, "mel");
+    number(o, "n_fft", c->mel.n_fft);
+    number(o, "hop", c->mel.hop);
+    number(o, "bands", c->mel.bands);
+    number(o, "mean", c->mel.mean);
+    number(o, "std", c->mel.std);
+    print_encoder(root, &c->encoder);
+    print_tokens(root, c);
+    number(root, "window", c->window);
+    o = cJSON_AddObjectToObject(root, "heads");
+    for (int i = 0; i < c->n_heads; i++)
+        print_head(o, &c->heads[i]);
+    if (*c->provenance)
+        cJSON_AddStringToObject(root, "provenance", c->provenance);
+    if (*c->license)
+        cJSON_AddStringToObject(root, "license", c->license);
+    json_print(out, root);
+    cJSON_Delete(root);
+}

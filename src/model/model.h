@@ -1,0 +1,52 @@
+/* model.h - an open model file: its configuration and its weights.
+ *
+ * A model file is one safetensors file with the configuration as JSON in
+ * __metadata__.mfm (config.h). It is mapped, not read. */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <stdint.h>
+#include "base/err.h"
+#include "model/config.h"
+#include "model/safetensors.h"
+#include "model/stored.h"
+
+/* One thread at a time, as model_tensor and model_sha256 remember. config and
+ * weights are to be read only. */
+struct model {
+    char *path;
+    struct model_config config;
+    struct safetensors weights;
+    float **converted; /* by index into weights.tensor; NULL: not asked for */
+    char sha256[65];   /* "" until asked for */
+};
+
+/* ERR_FORMAT for files without a configuration (the message names mfm convert)
+ * and for bad ones; else as safetensors_open and config_parse. */
+int model_open(struct model **out, const char *path, struct err *err);
+void model_free(struct model *m); /* NULL is allowed */
+
+/* Whether the model has a tensor of that name. */
+int model_has(const struct model *m, const char *name);
+
+/* The tensor's values in row-major order, borrowed until model_free: in the map
+ * if they are F32, else converted once and kept. shape has ndim sizes that must
+ * be equal (-1: any). ERR_FORMAT if the tensor is missing or has another shape;
+ * ERR_UNSUPPORTED if it does not hold floats; ERR_NOMEM. */
+int model_tensor(struct model *m, const char *name, const int64_t *shape,
+                 int ndim, const float **out, struct err *err);
+
+/* The tensor as it lies in the file, for callers that take BF16 as it is. Same
+ * checks of presence and shape; borrowed. */
+int model_stored(const struct model *m, const char *name, const int64_t *shape,
+                 int ndim, const struct stored **out, struct err *err);
+
+/* SHA-256 of the whole file in hex, computed at the first call. */
+const char *model_sha256(struct model *m);
+
+/* Gives the memory of the mapped pages and of the conversions back, for callers
+ * that have copied the weights: pointers from model_tensor are no longer
+ * valid. */
+void model_release_pages(struct model *m);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "model/stream.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+struct stream {
+    struct encoder *encoder;
+    struct stream_config config;
+    int layers, dim, bands, stride; /* stride: mel frames a state */
+    float mean, inv_std;
+    int64_t window, hop; /* mel frames, multiples of stride */
+    float *mel;          /* (window + hop, bands) */
+    int64_t have;        /* frames in mel */
+    int64_t start;       /* index of mel[0] in the recording */
+    int64_t emitted;     /* states given out */
+    float **hidden;      /* layers + 1, NULL where not wanted */
+    const float **part;  /* n_layers, for emit */
+};
+
+static int64_t to_frames(double seconds, double rate, int stride)
+{
+    return (int64_t)ceil(seconds * rate / stride - 1e-9) * stride;
+}
+
+static int set_sizes(struct stream *s, struct model *m, struct err *err)
+{
+    const struct model_config *c = &m->config;
+    double rate = (double)c->sample_rate / c->mel.hop;
+    double window = s->config.window_s, hop;
+
+    if (!(window > 0))
+        window = c->window;
+    hop = s->config.hop_s > 0 ? s->config.hop_s : window / 2;
+    if (!(window >= 1) || !(window <= 600))
+        return err_set(err, ERR_ARG, "--window: %g s is not in 1..600", window);
+    if (!(hop <= window))
+        return err_set(err, ERR_ARG, "--hop: %g s is longer than the window of "
+                       "%g s", hop, window);
+    s->window = to_frames(window, rate, s->stride);
+    s->hop = to_frames(hop, rate, s->stride);
+    return 0;
+}
+
+int stream_new(struct stream **out, struct encoder *e, struct model *m,
+               const struct stream_config *config, struct err *err)
+{
+    const struct encoder_config *c = &m->config.encoder;
+    struct stream *s = xcalloc(1, sizeof(*s));
+    int64_t states;
+    int rc;
+
+    s->encoder = e;
+    s->config = *config;
+    s->layers = c->layers;
+    s->dim = c->dim;
+    s->bands = m->config.mel.bands;
+    s->stride = encoder_stride(e);
+    s->mean = (float)m->config.mel.mean;
+    s->inv_std = (float)(1 / m->config.mel.std);
+    s->part = xcalloc((size_t)config->n_layers + 1, sizeof(*s->part));
+    s->hidden = xcalloc((size_t)c->layers + 1, sizeof(*s->hidden));
+    rc = set_sizes(s, m, err);
+    if (rc)
+        goto fail;
+    /* the last window may be longer by what is missing to a multiple */
+    states = encoder_frames(e, s->window + s->stride);
+    s->mel = malloc((size_t)((s->window + s->hop) * s->bands) *
+                    sizeof(float));
+    if (!s->mel)
+        rc = ERR_NOMEM;
+    for (int i = 0; i < config->n_layers && !rc; i++) {
+        float **h = &s->hidden[config->layer[i]];
+
+        if (!*h)
+            *h = malloc((size_t)(states * s->dim) * sizeof(float));
+        if (!*h)
+            rc = ERR_NOMEM;
+    }
+    if (!rc) {
+        *out = s;
+        return 0;
+    }
+    err_set(err, ERR_NOMEM, "no memory for a window of %lld frames",
+            (long long)s->window);
+fail:
+    stream_free(s);
+    return rc;
+}
+
+void stream_free(struct stream *s)
+{
+    if (!s)
+        return;
+    for (int k = 0; k <= s->layers; k++)
+        free(s->hidden[k]);
+    free(s->hidden);
+    free(s->part);
+    free(s->mel);
+    free(s);
+}
+
+/* Runs a window that begins at s->start and gives out states up to index end. */
+static int run_window(struct stream *s, const float *mel, int64_t frames,
+                      int64_t end, struct err *err)
+{
+    struct encoder_out out = { s->hidden, NULL };
+    int64_t first = s->emitted - s->start / s->stride;
+
+    if (end <= s->emitted)
+        return 0;
+    TRY(encoder_forward(s->encoder, &out, mel, 1, frames, err));
+    for (int i = 0; i < s->config.n_layers; i++)
+        s->part[i] = s->hidden[s->config.layer[i]] + first * s->dim;
+    first = s->emitted;
+    s->emitted = end;
+    return s->config.emit(s->config.ctx, s->part, end - first, err);
+}
+
+/* A full buffer holds a window and a hop: the window at its start is not the
+ * last one, and whatever follows begins a hop later or after. */
+static int advance(struct stream *s, struct err *err)
+{
+    int64_t middle = s->start + (s->window + s->hop) / 2;
+
+    TRY(run_window(s, s->mel, s->window, middle / s->stride, err));
+    s->have -= s->hop;
+    s->start += s->hop;
+    memmove(s->mel, s->mel + s->hop * s->bands,
+            (size_t)(s->have * s->bands) * sizeof(float));
+    return 0;
+}
+
+int stream_push(struct stream *s, const float *mel, int64_t n,
+                struct err *err)
+{
+    while (n > 0) {
+        int64_t room = s->window + s->hop - s->have, m = n < room ? n : room;
+        float *to = s->mel + s->have * s->bands;
+
+        for (int64_t i = 0; i < m * s->bands; i++)
+            to[i] = (mel[i] - s->mean) * s->inv_std;
+        s->have += m;
+        mel += m * s->bands;
+        n -= m;
+        if (m == room)
+            TRY(advance(s, err));
+    }
+    return 0;
+}
+
+int stream_finish(struct stream *s, struct err *err)
+{
+    int64_t over = s->have - s->window, back;
+
+    if (!s->have)
+        return 0;
+    if (over > 0) {
+        int64_t middle = s->start + (s->window + s->hop) / 2;
+
+        /* no further than the last window reaches back */
+        TRY(run_window(s, s->mel, s->window, middle / s->stride, err));
+    }
+    back = over > 0 ? over / s->stride * s->stride : 0;
+    s->start += back;
+    return run_window(s, s->mel + back * s->bands, s->have - back,
+                      s->start / s->stride +
+                          encoder_frames(s->encoder, s->have - back), err);
+}

@@ -1,0 +1,44 @@
+/* stream.h - hidden states of a recording of any length in bounded memory.
+ *
+ * Mel frames are pushed as they come. Windows overlap; a frame's states are taken
+ * from the window in whose middle it lies: two neighbours meet in the middle of
+ * their overlap. The first window also serves the beginning; the last one ends
+ * where the recording does and serves the rest. A recording no longer than one
+ * window is one window. */
+#ifndef MODEL_STREAM_H
+#define MODEL_STREAM_H
+
+#include <stdint.h>
+#include "base/err.h"
+#include "model/encoder.h"
+
+struct stream;
+
+/* Gets n more frames of the wanted layers: hidden[i] (n, D) belongs to
+ * layer[i] of the config. Returns 0 or an error that stops the stream. */
+typedef int stream_emit(void *ctx, const float *const *hidden, int64_t n,
+                        struct err *err);
+
+struct stream_config {
+    double window_s, hop_s; /* 0: the model's window; half the window */
+    const int *layer;       /* n_layers of 0..layers */
+    int n_layers;
+    stream_emit *emit;
+    void *ctx;
+};
+
+/* e and the arrays of c are borrowed. ERR_ARG for a window or hop that does not
+ * fit: 1 s <= window <= 600 s, 0 < hop <= window. */
+int stream_new(struct stream **out, struct encoder *e, struct model *m,
+               const struct stream_config *c, struct err *err);
+void stream_free(struct stream *s); /* NULL is allowed */
+
+/* n mel frames in dB, (n, bands); normalised here with the model's statistics. */
+int stream_push(struct stream *s, const float *mel, int64_t n,
+                struct err *err);
+
+/* The recording is over: emits the rest. Frames in all: encoder_frames of the
+ * pushed frames. */
+int stream_finish(struct stream *s, struct err *err);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "tensor/cpu/cpu.h"
+#include "tensor/cpu/private.h"
+
+int cpu_check(dnnl_status_t s, const char *what, struct err *err)
+{
+    if (s == dnnl_success)
+        return 0;
+    if (s == dnnl_out_of_memory)
+        return err_set(err, ERR_NOMEM, "%s: oneDNN is out of memory", what);
+    return err_set(err, ERR_DEVICE, "%s: oneDNN error %d", what, (int)s);
+}
+
+/* ---- primitives ---- */
+
+struct cpu_prim *cpu_find(struct cpu *cpu, const struct cpu_key *key)
+{
+    for (size_t i = 0; i < cpu->nprim; i++)
+        if (!memcmp(&cpu->prim[i]->key, key, sizeof(*key)))
+            return cpu->prim[i];
+    return NULL;
+}
+
+static void prim_free(struct cpu_prim *p)
+{
+    for (int i = 0; i < CPU_ARGS; i++)
+        if (p->mem[i])
+            dnnl_memory_destroy(p->mem[i]);
+    if (p->prim)
+        dnnl_primitive_destroy(p->prim);
+    free(p);
+}
+
+/* A song's odd last window has shapes of its own: keep the cache from growing
+ * with the number of files. */
+static void forget_oldest(struct cpu *cpu)
+{
+    enum { MAX_PRIMITIVES = 512 };
+
+    if (cpu->nprim < MAX_PRIMITIVES)
+        return;
+    for (size_t i = 0; i < MAX_PRIMITIVES / 2; i++)
+        prim_free(cpu->prim[i]);
+    cpu->nprim -= MAX_PRIMITIVES / 2;
+    memmove(cpu->prim, cpu->prim + MAX_PRIMITIVES / 2,
+            cpu->nprim * sizeof(*cpu->prim));
+}
+
+static int make_memories(struct cpu *cpu, struct cpu_prim *p,
+                         const_dnnl_primitive_desc_t pd,
+                         const dnnl_memory_desc_t *md[CPU_SCRATCH],
+                         struct err *err)
+{
+    const dnnl_memory_desc_t *scratch;
+
+    for (int i = 0; i < CPU_SCRATCH; i++)
+        if (md[i])
+            TRY(cpu_check(dnnl_memory_create(&p->mem[i], md[i], cpu->engine,
+                                             DNNL_MEMORY_NONE), "memory", err));
+    scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    p->scratch = dnnl_memory_desc_get_size(scratch);
+    if (!p->scratch)
+        return 0;
+    return cpu_check(dnnl_memory_create(&p->mem[CPU_SCRATCH], scratch,
+                                        cpu->engine, DNNL_MEMORY_NONE),
+                     "memory", err);
+}
+
+int cpu_make(struct cpu *cpu, const struct cpu_key *key, const_dnnl_op_desc_t op,
+             const_dnnl_primitive_attr_t attr,
+             const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
+             struct err *err)
+{
+    struct cpu_prim *p = xcalloc(1, sizeof(*p));
+    dnnl_primitive_desc_t pd = NULL;
+    const char *info = "";
+    int rc;
+
+    p->key = *key;
+    rc = cpu_check(dnnl_primitive_desc_create(&pd, op, attr, cpu->engine, NULL),
+                   "primitive", err);
+    if (!rc)
+        rc = cpu_check(dnnl_primitive_create(&p->prim, pd), "primitive", err);
+    if (!rc)
+        rc = make_memories(cpu, p, pd, md, err);
+    if (!rc)
+        rc = cpu_scratch(cpu, p->scratch, err);
+    if (!rc) {
+        dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
+        log_debug("oneDNN %s, kind %d, %lld x %lld x %lld x %lld, scratch %zu",
+                  info, key->kind, (long long)key->dim[0],
+                  (long long)key->dim[1], (long long)key->dim[2],
+                  (long long)key->dim[3], p->scratch);
+        forget_oldest(cpu);
+        ARRAY_GROW(cpu->prim, cpu->nprim, cpu->cap);
+        cpu->prim[cpu->nprim++] = p;
+        *out = p;
+    } else {
+        prim_free(p);
+    }
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    return rc;
+}
+
+int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
+            struct err *err)
+{
+    static const int name[CPU_ARGS] = {
+        DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_BIAS, DNNL_ARG_WEIGHTS,
+        DNNL_ARG_SCRATCHPAD
+    };
+    dnnl_exec_arg_t arg[CPU_ARGS];
+    int n = 0;
+
+    for (int i = 0; i < CPU_ARGS; i++) {
+        void *a = i == CPU_SCRATCH ? cpu->scratch : addr[i];
+
+        if (!p->mem[i])
+            continue;
+        TRY(cpu_check(dnnl_memory_set_data_handle(p->mem[i], a), "memory",
+                      err));
+        arg[n].arg = name[i];
+        arg[n++].memory = p->mem[i];
+    }
+    TRY(cpu_check(dnnl_primitive_execute(p->prim, cpu->stream, n, arg), "run",
+                  err));
+    return cpu_check(dnnl_stream_wait(cpu->stream), "run", err);
+}
+
+int cpu_scratch(struct cpu *cpu, size_t size, struct err *err)
+{
+    void *p;
+
+    if (size <= cpu->scratch_size)
+        return 0;
+    free(cpu->scratch);
+    cpu->scratch = NULL;
+    cpu->scratch_size = 0;
+    if (posix_memalign(&p, 64, size))
+        return err_set(err, ERR_NOMEM, "no memory for %zu bytes of scratch",
+                       size);
+    cpu->scratch = p;
+    cpu->scratch_size = size;
+    return 0;
+}
+
+/* ---- memory ---- */
+
+static int cpu_alloc(struct backend *be, float **out, int64_t n,
+                     struct err *err)
+{
+    size_t size = ((size_t)(n ? n : 1) * sizeof(float) + 63) & ~(size_t)63;
+    void *p;
+
+    (void)be;
+    if (posix_memalign(&p, 64, size))
+        return err_set(err, ERR_NOMEM, "no memory for %lld floats",
+                       (long long)n);
+    *out = p;
+    return 0;
+}
+
+static void cpu_free(struct backend *be, float *p)
+{
+    (void)be;
+    free(p);
+}
+
+static int cpu_import(struct backend *be, struct tensor *t, const float *host,
+                      struct err *err)
+{
+    (void)be;
+    (void)err;
+    t->data = (float *)host; /* weights are only read */
+    return 0;
+}
+
+static int cpu_copy(struct backend *be, float *to, const float *from, int64_t n,
+                    struct err *err)
+{
+    (void)be;
+    (void)err;
+    memcpy(to, from, (size_t)n * sizeof(*to));
+    return 0;
+}
+
+/* ---- open and close ---- */
+
+static void cpu_close(struct backend *be)
+{
+    struct cpu *cpu = cpu_of(be);
+
+    for (size_t i = 0; i < cpu->nprim; i++)
+        prim_free(cpu->prim[i]);
+    free(cpu->prim);
+    free(cpu->scratch);
+    if (cpu->stream)
+        dnnl_stream_destroy(cpu->stream);
+    if (cpu->engine)
+        dnnl_engine_destroy(cpu->engine);
+    free(cpu);
+}
+
+static const struct backend_ops cpu_ops = {
+    .name = "cpu",
+    .close = cpu_close,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .image_size = cpu_image_size,
+    .import = cpu_import,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .matmul = cpu_matmul,
+    .conv2d_new = cpu_conv2d_new,
+    .conv2d_free = cpu_conv2d_free,
+    .conv2d = cpu_conv2d,
+    .image_flatten = cpu_image_flatten,
+    .layer_norm = cpu_layer_norm,
+    .glu = cpu_glu,
+    .rotary = cpu_rotary,
+    .attention = cpu_attention,
+    .depthwise = cpu_depthwise,
+};
+
+int backend_cpu_open(struct backend **out, int threads, struct err *err)
+{
+    struct cpu *cpu = xcalloc(1, sizeof(*cpu));
+    int rc;
+
+    cpu->base.ops = &cpu_ops;
+    cpu->block = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core
+                     ? 16 : 8;
+    if (threads > 0)
+        omp_set_num_threads(threads);
+    rc = cpu_check(dnnl_engine_create(&cpu->engine, dnnl_cpu, 0), "engine",
+                   err);
+    if (!rc)
+        rc = cpu_check(dnnl_stream_create(&cpu->stream, cpu->engine,
+                                          dnnl_stream_default_flags),
+                       "stream", err);
+    if (rc) {
+        cpu_close(&cpu->base);
+        return rc;
+    }
+    *out = &cpu->base;
+    return 0;
+}
+
+const char *backend_cpu_library(void)
+{
+    static char text[64];
+    const dnnl_version_t *v = dnnl_version();
+
+    snprintf(text, sizeof(text), "oneDNN %d.%d.%d", v->major, v->minor,
+             v->patch);
+    return text;
+}

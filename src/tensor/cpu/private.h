@@ -1,0 +1,124 @@
+/* private.h - what the files of the CPU backend share. */
+#ifndef TENSOR_CPU_PRIVATE_H
+#define TENSOR_CPU_PRIVATE_H
+
+#include <dnnl.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include "tensor/backend.h"
+
+/* Loops worth it are compiled for several instruction sets; the loader picks.
+ * Not under the sanitizers, whose start-up code cannot run in the resolver. */
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#define CPU_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define CPU_CLONES
+#endif
+
+/* One kind of operation on one shape: a oneDNN primitive, made once. */
+struct cpu_key {
+    int kind; /* CPU_MATMUL... */
+    int flags;
+    float scale;
+    int64_t dim[6];
+};
+enum { CPU_MATMUL = 1, CPU_CONV };
+
+enum { CPU_SRC, CPU_DST, CPU_BIAS, CPU_WEIGHTS, CPU_SCRATCH, CPU_ARGS };
+
+struct cpu_prim {
+    struct cpu_key key;
+    dnnl_primitive_t prim;
+    dnnl_memory_t mem[CPU_ARGS]; /* NULL where not used */
+    size_t scratch;              /* bytes */
+};
+
+struct cpu {
+    struct backend base;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    struct cpu_prim **prim;
+    size_t nprim, cap;
+    void *scratch;
+    size_t scratch_size;
+    int block; /* channels in a block of an image */
+};
+
+static inline struct cpu *cpu_of(struct backend *be)
+{
+    return (struct cpu *)be;
+}
+
+/* ERR_DEVICE with what failed, if s is not success. */
+int cpu_check(dnnl_status_t s, const char *what, struct err *err);
+
+/* The primitive for key, or NULL. */
+struct cpu_prim *cpu_find(struct cpu *cpu, const struct cpu_key *key);
+
+/* Makes the primitive of an operation descriptor and remembers it; md are the
+ * descriptors of its arguments (NULL: not used). */
+int cpu_make(struct cpu *cpu, const struct cpu_key *key, const_dnnl_op_desc_t op,
+             const_dnnl_primitive_attr_t attr,
+             const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
+             struct err *err);
+
+/* Runs it on these addresses. */
+int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
+            struct err *err);
+
+/* Grows the scratch memory that primitives share. */
+int cpu_scratch(struct cpu *cpu, size_t size, struct err *err);
+
+/* e^x within 2 units in the last place for x in -87..88, clamped outside: a
+ * loop over it vectorises, one over expf does not. Cody-Waite reduction and a
+ * degree 6 Taylor polynomial on |r| <= ln(2)/2. */
+static inline float cpu_exp(float x)
+{
+    float n, r, p;
+    int32_t bits;
+
+    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
+    r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    p = 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r * r + r + 1.0f;
+    bits = ((int32_t)n + 127) << 23;
+    memcpy(&r, &bits, 4);
+    return p * r;
+}
+
+/* the operations, by file */
+int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
+               const struct tensor *w, const struct tensor *bias,
+               struct matmul_opts opts, struct err *err);
+int64_t cpu_image_size(struct backend *be, int64_t h, int64_t w, int64_t c);
+int cpu_conv2d_new(struct backend *be, struct conv2d **out,
+                   const float *weight, const float *bias, int c_out, int c_in,
+                   int stride_h, int stride_w, struct err *err);
+void cpu_conv2d_free(struct backend *be, struct conv2d *c);
+int cpu_conv2d(struct backend *be, struct tensor *y, const struct tensor *x,
+               struct conv2d *c, enum act act, int accumulate,
+               struct err *err);
+int cpu_image_flatten(struct backend *be, struct tensor *y,
+                      const struct tensor *x, int64_t first, struct err *err);
+int cpu_layer_norm(struct backend *be, struct tensor *y,
+                   const struct tensor *x, const struct tensor *gamma,
+                   const struct tensor *beta, float eps, struct err *err);
+int cpu_glu(struct backend *be, struct tensor *y, const struct tensor *x,
+            struct err *err);
+int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
+               int heads, float base, struct err *err);
+int cpu_attention(struct backend *be, struct tensor *y, const struct tensor *q,
+                  const struct tensor *k, const struct tensor *v, int heads,
+                  struct err *err);
+int cpu_depthwise(struct backend *be, struct tensor *y, const struct tensor *x,
+                  const struct tensor *w, const struct tensor *bias,
+                  enum act act, struct err *err);
+
+#endif
