@@ -29,6 +29,8 @@ struct analyser {
     struct mel *mel;
     float *samples, *frames; /* CHUNK; mel_room */
     const float **part;      /* n_layers */
+    void (*progress)(void *ctx, double done, double length);
+    void *progress_ctx;
 };
 
 /* ---- layers ---- */
@@ -132,6 +134,14 @@ void analyser_free(struct analyser *a)
     free(a);
 }
 
+void analyser_progress(struct analyser *a,
+                       void (*progress)(void *ctx, double done, double length),
+                       void *ctx)
+{
+    a->progress = progress;
+    a->progress_ctx = ctx;
+}
+
 /* What audio needs and hidden states do not. */
 static int prepare_audio(struct analyser *a, struct err *err)
 {
@@ -175,9 +185,9 @@ static int pump(struct analyser *a, struct decoder *d, struct stream *s,
         TRY(decoder_read(d, a->samples, CHUNK, &got, err));
         total += (int64_t)got;
         TRY(take_mel(a, s, mel_push(a->mel, a->samples, got, a->frames), err));
-        if (a->config.progress)
-            a->config.progress(a->config.progress_ctx, (double)total / rate,
-                               decoder_duration_hint(d));
+        if (a->progress)
+            a->progress(a->progress_ctx, (double)total / rate,
+                        decoder_duration_hint(d));
     } while (got == CHUNK);
     TRY(take_mel(a, s, mel_finish(a->mel, a->frames), err));
     *duration = (double)total / rate;

@@ -22,9 +22,6 @@ struct analyser_config {
     void *ctx;               /* of both */
     double window_s, hop_s;  /* 0: the model's */
     double rate;             /* of .npy inputs; 0: sidecar, else encoder */
-    /* called with seconds done and the length in seconds (0: not known) */
-    void (*progress)(void *ctx, double done, double length);
-    void *progress_ctx;
 };
 
 struct analysis {
@@ -37,6 +34,12 @@ struct analysis {
 int analyser_new(struct analyser **out, struct model *m, struct backend *be,
                  const struct analyser_config *c, struct err *err);
 void analyser_free(struct analyser *a); /* NULL is allowed */
+
+/* progress(ctx, done, length) is called now and then in the runs that follow,
+ * with the seconds done and the length in seconds (0: not known). */
+void analyser_progress(struct analyser *a,
+                       void (*progress)(void *ctx, double done, double length),
+                       void *ctx);
 
 /* path "-" is stdin. The result is valid until the next run. Messages begin
  * with the path. A failed run leaves a usable for the next. */

@@ -5,11 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "cmd/outputs.h"
-#include "cmd/session.h"
+#include "write/json.h"
 
 static const char *main_path(const struct batch *b)
 {
@@ -75,13 +74,10 @@ void batch_progress(void *ctx, double done, double length)
 static void error_line(struct batch *b, const char *path, const char *message)
 {
     struct strbuf text = STRBUF_INIT;
-    cJSON *o = session_error_json(path, message);
+    struct result r = { .file = path, .error = message };
     FILE *f;
 
-    json_print(&text, o);
-    strbuf_addch(&text, '\n');
-    cJSON_Delete(o);
-    if (!batch_lines(b, &f, NULL))
+    if (!write_json(&text, &r, 0, NULL) && !batch_lines(b, &f, NULL))
         fwrite(text.s, 1, text.len, f);
     strbuf_release(&text);
 }

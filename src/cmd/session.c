@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cmd/session.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/find.h"
 
@@ -24,4 +24,17 @@ void session_release(struct session *s)
     backend_close(s->be);
     s->model = NULL;
     s->be = NULL;
+}
+
+void session_result(struct session *s, struct result *r, const char *file,
+                    double duration)
+{
+    memset(r, 0, sizeof(*r));
+    r->file = strcmp(file, "-") ? file : "stdin";
+    r->duration = duration;
+    r->version = MFM_VERSION;
+    if (s) {
+        r->model_name = s->model->config.name;
+        r->model_sha256 = model_sha256(s->model);
+    }
 }

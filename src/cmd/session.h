@@ -3,10 +3,10 @@
 #define CMD_SESSION_H
 
 #include "base/err.h"
-#include "base/json.h"
 #include "cmd/common.h"
 #include "model/model.h"
 #include "tensor/backend.h"
+#include "write/result.h"
 
 /* A zeroed struct can be released. */
 struct session {
@@ -18,9 +18,10 @@ int session_open(struct session *s, const struct cmd_common *c,
                  struct err *err);
 void session_release(struct session *s);
 
-/* A JSON object with file, duration, model {name, sha256} and mfm, which all
- * results begin with. The caller adds to it and deletes it. A file name that is
- * not UTF-8 has U+FFFD for each bad byte. */
-cJSON *session_json(struct session *s, const char *file, double duration);
+/* Fills what all results say: file ("-" is shown as "stdin"), duration, model
+ * (none if s is NULL) and version; no task. Strings are borrowed from s and
+ * file. */
+void session_result(struct session *s, struct result *r, const char *file,
+                    double duration);
 
 #endif

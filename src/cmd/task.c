@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/task.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/npy.h"
+#include "base/xalloc.h"
+#include "cmd/analyse.h"
+#include "cmd/batch.h"
+#include "cmd/outputs.h"
+#include "cmd/session.h"
+#include "decode/chords.h"
+#include "decode/keyvote.h"
+#include "decode/section.h"
+#include "decode/tags.h"
+#include "decode/tempo.h"
+#include "write/json.h"
+#include "write/text.h"
+
+const char *const task_names[TASKS] = { "beats", "chords", "structure", "key",
+                                        "tag" };
+static const char *const suffixes[TASKS] = {
+    ".beats", ".chords.lab", ".structure.lab", ".key", ".tags"
+};
+
+/* The labels of one input, and what they are made with. */
+struct work {
+    struct task_options *options;
+    struct session session;
+    struct analyser *analyser;
+    const char *name[TASKS]; /* of the wanted tasks, n of them */
+    enum task task[TASKS];
+    int n;
+    struct beats beats;
+    struct tempo tempo;
+    int meter;
+    struct segments chords, structure, key_over_time;
+    struct key key;
+    struct tags tags;
+};
+
+void task_options_init(struct task_options *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->common = (struct cmd_common)CMD_COMMON_INIT;
+    o->common.formats = "json|ndjson|text|lab";
+    dbn_config_init(&o->dbn, 0, 1);
+}
+
+int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
+               int n_own, int argc, char **argv, int *n)
+{
+    const struct opt shared[TASK_SHARED_OPTIONS + 1] = {
+        { 0, "window", OPT_DOUBLE, &o->window_s, "S",
+          "seconds of audio that the encoder sees at once (the model's)", 1,
+          600, NULL },
+        { 0, "hop", OPT_DOUBLE, &o->hop_s, "S",
+          "seconds from one window to the next (half the window)", 0.1, 600,
+          NULL },
+        { 0, "rate", OPT_DOUBLE, &o->rate, "R",
+          "frames a second of .npy inputs", 0.001, 100000, NULL },
+        { .kind = OPT_END }
+    };
+
+    memcpy(own + n_own, shared, sizeof(shared));
+    usage->own = own;
+    usage->groups = CMD_MODEL | CMD_INPUT | CMD_OUTPUT | CMD_OUT_DIR |
+                    CMD_FORMAT | CMD_PROGRESS;
+    return cmd_begin(usage, &o->common, argc, argv, n);
+}
+
+/* ---- scores to labels ---- */
+
+static void release_labels(struct work *w)
+{
+    beats_release(&w->beats);
+    segments_release(&w->chords);
+    segments_release(&w->structure);
+    segments_release(&w->key_over_time);
+    key_release(&w->key);
+    tags_release(&w->tags);
+}
+
+static int class_index(const struct head_config *h, const char *label,
+                       int *out, struct err *err)
+{
+    for (*out = 0; *out < h->n_classes; ++*out)
+        if (!strcmp(h->classes[*out], label))
+            return 0;
+    return err_set(err, ERR_FORMAT, "the model's head '%s' has no class '%s'",
+                   h->task, label);
+}
+
+/* Columns of s as an array of their own, (n, count); the caller frees. */
+static int columns(float **out, const struct scores *s, const int *column,
+                   int count, struct err *err)
+{
+    float *v = malloc(((size_t)s->n * (size_t)count + 1) * sizeof(*v));
+
+    if (!v)
+        return err_set(err, ERR_NOMEM, "no memory for %lld frames",
+                       (long long)s->n);
+    for (int64_t i = 0; i < s->n; i++)
+        for (int k = 0; k < count; k++)
+            v[i * count + k] = s->v[i * s->width + column[k]];
+    *out = v;
+    return 0;
+}
+
+static int save_activations(const char *path, int force, const float *act,
+                            int64_t n, struct err *err)
+{
+    struct file_out out = {0};
+    int rc;
+
+    TRY(outputs_may_write(path, force, NULL, err));
+    TRY(file_out_open(&out, path, err));
+    npy_write_header(out.f, "<f4", (int64_t[]){ n, 2 }, 2);
+    fwrite(act, sizeof(*act), (size_t)n * 2, out.f);
+    rc = file_out_commit(&out, err);
+    file_out_abort(&out);
+    return rc;
+}
+
+static int label_beats(struct work *w, const struct scores *s, struct err *err)
+{
+    struct task_options *o = w->options;
+    struct dbn_config c = o->dbn;
+    float *act = NULL;
+    int column[2], rc;
+
+    TRY(class_index(s->head, "beat", &column[0], err));
+    TRY(class_index(s->head, "downbeat", &column[1], err));
+    TRY(columns(&act, s, column, 2, err));
+    c.fps = s->head->rate;
+    rc = dbn_decode(&w->beats, act, (size_t)s->n, &c, err);
+    if (!rc && o->save_activations)
+        rc = save_activations(o->save_activations, o->common.force, act, s->n,
+                              err);
+    free(act);
+    for (size_t i = 0; i < w->beats.n; i++)
+        w->beats.v[i].time += o->start_time;
+    w->tempo = tempo_of_beats(&w->beats);
+    w->meter = meter_of_beats(&w->beats);
+    return rc;
+}
+
+static int label_structure(struct work *w, const struct scores *s,
+                           const struct frames *f, const struct classes *c,
+                           struct err *err)
+{
+    struct boundary_config peaks;
+    float *function = NULL, *boundary = NULL;
+    int *column, rc;
+
+    boundary_config_init(&peaks);
+    if (!s->head->boundary)
+        return err_set(err, ERR_FORMAT, "the model's head 'structure' has no "
+                       "boundary output");
+    column = xcalloc((size_t)c->n + 1, sizeof(*column));
+    for (int i = 0; i <= c->n; i++)
+        column[i] = i;
+    rc = columns(&function, s, column, c->n, err);
+    if (!rc)
+        rc = columns(&boundary, s, column + c->n, 1, err);
+    if (!rc)
+        rc = section_decode(&w->structure,
+                            w->options->boundaries_only ? NULL : function,
+                            boundary, f, c, &peaks, err);
+    free(function);
+    free(boundary);
+    free(column);
+    return rc;
+}
+
+static int label(struct work *w, enum task task, const struct scores *s,
+                 double duration, struct err *err)
+{
+    struct frames f = { (size_t)s->n, s->head->rate, duration };
+    struct classes c = { (const char *const *)s->head->classes,
+                         s->head->n_classes };
+
+    switch (task) {
+    case TASK_BEATS:
+        return label_beats(w, s, err);
+    case TASK_CHORDS:
+        return chords_decode(&w->chords, s->v, &f, &c, CHORDS_STAY, err);
+    case TASK_STRUCTURE:
+        return label_structure(w, s, &f, &c, err);
+    case TASK_KEY:
+        TRY(key_vote(&w->key, s->v, &f, &c, err));
+        return w->options->over_time
+                   ? key_over_time(&w->key_over_time, s->v, &f, &c, err) : 0;
+    default:
+        return s->n ? tags_rank(&w->tags, s->v, &c, w->options->top,
+                                w->options->tag_threshold, err) : 0;
+    }
+}
+
+/* ---- labels to lines ---- */
+
+static void add_text(struct strbuf *out, const struct work *w, enum task task)
+{
+    switch (task) {
+    case TASK_BEATS: write_text_beats(out, &w->beats); break;
+    case TASK_CHORDS: write_text_segments(out, &w->chords); break;
+    case TASK_STRUCTURE: write_text_segments(out, &w->structure); break;
+    case TASK_KEY:
+        if (w->options->over_time)
+            write_text_segments(out, &w->key_over_time);
+        else
+            write_text_key(out, &w->key);
+        break;
+    default: write_text_tags(out, &w->tags);
+    }
+}
+
+/* A file for each task, or all tasks one after another. */
+static int write_as_text(struct work *w, struct batch *b, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    int rc = 0;
+
+    for (int i = 0; i < w->n && !rc; i++) {
+        if (w->options->headings && !b->common->out_dir)
+            strbuf_addf(&text, "# %s\n", w->name[i]);
+        add_text(&text, w, w->task[i]);
+        if (b->common->out_dir) {
+            rc = batch_write(b, suffixes[w->task[i]], &text, err);
+            strbuf_reset(&text);
+        }
+    }
+    if (!rc && !b->common->out_dir)
+        rc = batch_write(b, "", &text, err);
+    strbuf_release(&text);
+    return rc;
+}
+
+static int write_as_json(struct work *w, struct batch *b, const char *path,
+                         double duration, struct err *err)
+{
+    const int *wanted = w->options->wanted;
+    struct result r;
+    struct strbuf text = STRBUF_INIT;
+    int rc;
+
+    session_result(&w->session, &r, path, duration);
+    r.beats = wanted[TASK_BEATS] ? &w->beats : NULL;
+    r.tempo = w->tempo;
+    r.meter = w->meter;
+    r.chords = wanted[TASK_CHORDS] ? &w->chords : NULL;
+    r.structure = wanted[TASK_STRUCTURE] ? &w->structure : NULL;
+    r.key = wanted[TASK_KEY] ? &w->key : NULL;
+    r.key_over_time = w->options->over_time ? &w->key_over_time : NULL;
+    r.tags = wanted[TASK_TAG] ? &w->tags : NULL;
+    rc = write_json(&text, &r, !b->lines, err);
+    if (!rc)
+        rc = batch_write(b, ".json", &text, err);
+    strbuf_release(&text);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static int run_one(void *ctx, struct batch *b, const char *path,
+                   struct err *err)
+{
+    struct work *w = ctx;
+    const char *name = strcmp(path, "-") ? path : "stdin";
+    struct analysis a;
+    int rc = 0;
+
+    analyser_progress(w->analyser, batch_progress, b);
+    TRY(analyser_run(w->analyser, path, &a, err));
+    release_labels(w);
+    for (int i = 0; i < w->n && !rc; i++)
+        rc = label(w, w->task[i], &a.scores[i], a.duration, err);
+    if (rc)
+        return err_prefix(err, "%s", name);
+    return b->text ? write_as_text(w, b, err)
+                   : write_as_json(w, b, name, a.duration, err);
+}
+
+/* Without a list of tasks: all that the model has heads for. */
+static void choose_tasks(struct work *w)
+{
+    struct task_options *o = w->options;
+    int any = 0;
+
+    for (int t = 0; t < TASKS; t++)
+        any |= o->wanted[t];
+    for (int t = 0; t < TASKS; t++) {
+        if (!any && config_head(&w->session.model->config, task_names[t]))
+            o->wanted[t] = 1;
+        if (!o->wanted[t])
+            continue;
+        w->task[w->n] = (enum task)t;
+        w->name[w->n++] = task_names[t];
+    }
+}
+
+static int open_work(struct work *w, struct err *err)
+{
+    struct task_options *o = w->options;
+    struct analyser_config c = { .task = w->name, .window_s = o->window_s,
+                                 .hop_s = o->hop_s, .rate = o->rate };
+
+    TRY(session_open(&w->session, &o->common, err));
+    choose_tasks(w);
+    if (!w->n)
+        return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
+                       "embed and tokenize only", w->session.model->path);
+    c.n_tasks = w->n;
+    return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
+}
+
+int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
+             char **operands)
+{
+    struct work w = { .options = o };
+    struct err err = {0};
+    const char *format = o->common.format;
+    int text = format ? strcmp(format, "json") && strcmp(format, "ndjson")
+                      : !o->headings;
+    int rc;
+
+    if (open_work(&w, &err))
+        rc = cmd_start_error(usage->name, &err);
+    else
+        rc = batch_run(usage, &o->common, n, operands, text, run_one, &w);
+    release_labels(&w);
+    analyser_free(w.analyser);
+    session_release(&w.session);
+    return rc;
+}

@@ -1,0 +1,43 @@
+/* task.h - what `mfm annotate` and the single tasks share: from scores to
+ * labels to lines. */
+#ifndef CMD_TASK_H
+#define CMD_TASK_H
+
+#include "base/opt.h"
+#include "cmd/common.h"
+#include "decode/dbn.h"
+
+enum task { TASK_BEATS, TASK_CHORDS, TASK_STRUCTURE, TASK_KEY, TASK_TAG, TASKS };
+
+extern const char *const task_names[TASKS]; /* as in the model file */
+
+/* What the options say; {0} is not valid, see task_options_init. */
+struct task_options {
+    struct cmd_common common;
+    int wanted[TASKS];
+    int headings;           /* text: a line "# beats" before each task */
+    double window_s, hop_s; /* 0: the model's */
+    double rate;            /* of .npy inputs; 0: not given */
+    struct dbn_config dbn;  /* fps 0: that of the head */
+    double start_time;
+    const char *save_activations;
+    int boundaries_only, over_time;
+    int top;
+    double tag_threshold;
+};
+void task_options_init(struct task_options *o);
+
+/* cmd_begin with the options that all tasks share: own has n_own rows, and room
+ * for TASK_SHARED_OPTIONS and OPT_END behind them; usage->own and groups are
+ * set. Afterwards task_run, if it returns CMD_GO. */
+enum { TASK_SHARED_OPTIONS = 3 };
+int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
+               int n_own, int argc, char **argv, int *n);
+
+/* Runs the wanted tasks, or all of the model if none is set, over the inputs
+ * operands[0..n-1]; returns the exit code. The default format is text, with
+ * headings json. */
+int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
+             char **operands);
+
+#endif
