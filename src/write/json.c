@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "write/json.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <string.h>
 
@@ -143,17 +142,24 @@ static void add_all(cJSON *o, const struct result *r)
         add_tags(o, r->tags);
 }
 
-int write_json(struct strbuf *out, const struct result *r, int pretty,
-               struct err *err)
+cJSON *write_json_object(const struct result *r)
 {
     cJSON *o = cJSON_CreateObject();
-    char *s;
 
     cJSON_AddItemToObject(o, "file", text(r->file));
     if (r->error)
         cJSON_AddItemToObject(o, "error", text(r->error));
     else
         add_all(o, r);
+    return o;
+}
+
+int write_json(struct strbuf *out, const struct result *r, int pretty,
+               struct err *err)
+{
+    cJSON *o = write_json_object(r);
+    char *s;
+
     s = pretty ? cJSON_Print(o) : cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     if (!s)

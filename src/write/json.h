@@ -2,6 +2,7 @@
 #ifndef WRITE_JSON_H
 #define WRITE_JSON_H
 
+#include <cjson/cJSON.h>
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "write/result.h"
@@ -17,5 +18,9 @@
  * On one line, or with pretty on many; ends in a newline. ERR_NOMEM. */
 int write_json(struct strbuf *out, const struct result *r, int pretty,
                struct err *err);
+
+/* The object itself, for commands that add fields of their own; the caller
+ * deletes it. */
+cJSON *write_json_object(const struct result *r);
 
 #endif
