@@ -18,8 +18,8 @@
 
 enum {
     IO_BYTES = 32768,    /* libavformat's buffer */
-    IO_ROUNDS = 16,      /* times a file may be read over, seeking to and fro, */
-    IO_SPARE = 1 << 24,  /* with so many bytes more */
+    IO_ROUNDS = 16,      /* times that a file may be read, to and fro, */
+    IO_SPARE = 1 << 24,  /* and so many bytes more each time */
     CHUNK = 8192,        /* samples mixed and resampled at a time */
     RETRIES = 64,        /* failed packets in succession before giving up */
     IDLE = 1000000       /* packets in succession that give no sample */

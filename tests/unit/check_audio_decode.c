@@ -205,7 +205,8 @@ static const struct made {
     { "a.opus", "-ac 2 -c:a libopus" },
     { "a.m4a", "-ar 44100 -ac 2 -c:a aac" },
     { "v.mp4", "-f lavfi -i testsrc=d=3:s=64x64:r=5 -ar 44100 -ac 2 -c:a aac" },
-    { "v.mkv", "-f lavfi -i testsrc=d=3:s=64x64:r=5 -ar 48000 -ac 2 -c:a flac" },
+    { "v.mkv",
+      "-f lavfi -i testsrc=d=3:s=64x64:r=5 -ar 48000 -ac 2 -c:a flac" },
 };
 
 /* Every container gives as many samples as the ffmpeg program, and the same:
