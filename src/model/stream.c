@@ -152,19 +152,23 @@ int stream_push(struct stream *s, const float *mel, int64_t n,
     return 0;
 }
 
+/* The window at the start of the buffer is not the last one if there is more.
+ * The last one serves from its own middle on, where both could. */
 int stream_finish(struct stream *s, struct err *err)
 {
-    int64_t over = s->have - s->window, back;
+    int64_t over = s->have - s->window, back = 0;
 
     if (!s->have)
         return 0;
     if (over > 0) {
-        int64_t middle = s->start + (s->window + s->hop) / 2;
+        int64_t own = s->start + (s->window + s->hop) / 2;
+        int64_t next;
 
-        /* no further than the last window reaches back */
-        TRY(run_window(s, s->mel, s->window, middle / s->stride, err));
+        back = over / s->stride * s->stride;
+        next = s->start + back + (s->window - s->hop) / 2;
+        TRY(run_window(s, s->mel, s->window,
+                       (next < own ? next : own) / s->stride, err));
     }
-    back = over > 0 ? over / s->stride * s->stride : 0;
     s->start += back;
     return run_window(s, s->mel + back * s->bands, s->have - back,
                       s->start / s->stride +

@@ -2,9 +2,10 @@
  *
  * Mel frames are pushed as they come. Windows overlap; a frame's states are taken
  * from the window in whose middle it lies: two neighbours meet in the middle of
- * their overlap. The first window also serves the beginning; the last one ends
- * where the recording does and serves the rest. A recording no longer than one
- * window is one window. */
+ * their overlap. The first window also serves the beginning. The last one ends
+ * where the recording does, serves the rest, and where two windows have a frame
+ * in their middle, that too. A recording no longer than one window is one
+ * window. */
 #ifndef MODEL_STREAM_H
 #define MODEL_STREAM_H
 
