@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 enum {
-    BAR_LANES = 4,            /* rows are padded to a multiple of this */
+    BAR_LANES = 4,            /* intervals looked at side by side */
     BAR_MAX_INTERVALS = 1024,
     BAR_MAX_INTERVAL = 1 << 16 /* frames */
 };

@@ -16,15 +16,12 @@ enum {
 
 enum { NONE, BEAT, DOWN, DENSITIES };
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define WIDEST_SIMD __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDEST_SIMD
+/* The inner loops are compiled for vectors of 4 and, where the processor turns
+ * out to have them, of 8 doubles. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAVE_WIDE 1
 #endif
-
-typedef double lanes __attribute__((vector_size(BAR_LANES * 8)));
-typedef int64_t lane_ids __attribute__((vector_size(BAR_LANES * 8)));
+enum { WIDEST = 8 };
 
 /* All HMMs advance together: their beats stand side by side in the lanes of
  * vectors, beats that are not there fill up the last one. Beats with the same
@@ -39,7 +36,8 @@ struct engine {
     const int *bars;  /* (num_bars) */
     int num_bars;
     int beats;        /* of all bars */
-    size_t width;     /* beats, a multiple of BAR_LANES */
+    size_t width;     /* beats, a multiple of WIDEST */
+    int wide;         /* 1: the processor has vectors of 8 doubles */
     int *class_of;    /* (beats) */
     int classes;
     int *column;      /* (classes) BEAT or DOWN */
@@ -107,63 +105,15 @@ static void load_chunk(struct engine *e, size_t from, size_t n)
 
 /* ---- forward ---- */
 
-/* Where a sum v is above the best so far, it and its index are kept. */
-static inline void offer(lanes *best, lane_ids *from, lanes v, lane_ids index)
-{
-    lane_ids won = v > *best;
+#define LANES 4
+#define NAMED(name) name##_4
+#include "decode/viterbi_lanes.h"
 
-    *best = (lanes)((won & (lane_ids)v) | (~won & (lane_ids)*best));
-    *from = (won & index) | (~won & *from);
-}
-
-static inline void put(double *best, uint16_t *back, lanes m, lane_ids from)
-{
-    memcpy(best, &m, sizeof(m));
-    for (int i = 0; i < BAR_LANES; i++)
-        back[i] = (uint16_t)from[i];
-}
-
-/* Into the first states of BAR_LANES beats, from lane on: score b = max over a of
- * score[a] + trans[a][b] + density goes to its slot, the first such a to back.
- * The sum is taken in this order and compared as a whole, since that decides
- * ties in madmom. Four intervals b side by side, because one alone would wait
- * for its comparisons. */
-WIDEST_SIMD
-static void transition(const struct engine *e, size_t lane, uint16_t *back)
-{
-    const struct bar_space *s = e->space;
-    lanes density, x;
-
-    memcpy(&density, e->enter + lane, sizeof(density));
-    for (int b = 0; b < s->n; b += BAR_LANES) {
-        int lo = s->lo[b / BAR_LANES], hi = s->hi[b / BAR_LANES];
-        const double *t = s->log_trans + (size_t)lo * (size_t)s->stride + b;
-        const double *score = e->score + (size_t)lo * e->width + lane;
-        lanes m0 = (lanes){0} - INFINITY, m1 = m0, m2 = m0, m3 = m0;
-        lane_ids i0 = {0}, i1 = i0, i2 = i0, i3 = i0, index = i0 + lo;
-
-        for (int a = lo; a <= hi; a++) {
-            memcpy(&x, score, sizeof(x));
-            offer(&m0, &i0, (x + t[0]) + density, index);
-            offer(&m1, &i1, (x + t[1]) + density, index);
-            offer(&m2, &i2, (x + t[2]) + density, index);
-            offer(&m3, &i3, (x + t[3]) + density, index);
-            index += 1;
-            t += s->stride;
-            score += e->width;
-        }
-        put(e->slot[b] + lane, back + (size_t)b * e->width + lane, m0, i0);
-        if (b + 1 < s->n)
-            put(e->slot[b + 1] + lane,
-                back + (size_t)(b + 1) * e->width + lane, m1, i1);
-        if (b + 2 < s->n)
-            put(e->slot[b + 2] + lane,
-                back + (size_t)(b + 2) * e->width + lane, m2, i2);
-        if (b + 3 < s->n)
-            put(e->slot[b + 3] + lane,
-                back + (size_t)(b + 3) * e->width + lane, m3, i3);
-    }
-}
+#ifdef HAVE_WIDE
+#define LANES 8
+#define NAMED(name) name##_8
+#include "decode/viterbi_lanes.h"
+#endif
 
 /* The density of positions 1.. of beats whose last state is at chunk frame i. */
 static void whole_beats(struct engine *e, size_t i)
@@ -184,31 +134,6 @@ static void whole_beats(struct engine *e, size_t i)
     }
 }
 
-/* Last states of the lanes from..to - 1: the score at the first state, due now,
- * plus the density since. It is stored one lane further, where the next beat
- * looks for it; the last beat of a bar belongs to the first of the bar. */
-WIDEST_SIMD
-static void leave(struct engine *e, const double *due, size_t from, size_t to)
-{
-    for (int k = 0; k < e->space->n; k++) {
-        double *score = e->score + (size_t)k * e->width;
-
-        for (size_t lane = from; lane < to; lane += BAR_LANES) {
-            lanes x, pick;
-
-            memcpy(&x, due + (size_t)k * e->width + lane, sizeof(x));
-            for (int c = 0; c < e->classes; c++) {
-                memcpy(&pick, e->pick + (size_t)c * e->width + lane,
-                       sizeof(pick));
-                x += pick * e->whole[c * e->space->n + k];
-            }
-            memcpy(score + lane + 1, &x, sizeof(x));
-        }
-        for (int m = 0; m < e->num_bars; score += e->bars[m++])
-            score[0] = score[e->bars[m]];
-    }
-}
-
 /* One frame (t, number i of its chunk) of the lanes from..to - 1. */
 static void step(struct engine *e, size_t t, size_t i, size_t from, size_t to,
                  uint16_t *back)
@@ -225,17 +150,24 @@ static void step(struct engine *e, size_t t, size_t i, size_t from, size_t to,
     }
     for (int q = 0; q < e->beats; q++)
         e->enter[q] = e->density[e->column[e->class_of[q]]][i];
-    for (size_t lane = from; lane < to; lane += BAR_LANES)
-        transition(e, lane, back);
+#ifdef HAVE_WIDE
+    if (e->wide) {
+        transition_8(e, from, to, back);
+        whole_beats(e, i);
+        leave_8(e, due, from, to);
+        return;
+    }
+#endif
+    transition_4(e, from, to, back);
     whole_beats(e, i);
-    leave(e, due, from, to);
+    leave_4(e, due, from, to);
 }
 
 /* Computes block number b from the state at its start; e then has its
  * back-pointers and the state at its end. */
 static void run_block(struct engine *e, size_t b, int q0, int q1)
 {
-    size_t lane = (size_t)q0 / BAR_LANES * BAR_LANES;
+    size_t lane = (size_t)q0 / WIDEST * WIDEST;
     size_t from = b * e->block, end = from + e->block;
 
     if (end > e->frames)
@@ -371,7 +303,7 @@ static void list_beats(struct engine *e, const struct viterbi_config *cfg)
 
     for (int m = 0; m < cfg->num_bars; m++)
         e->beats += cfg->bars[m];
-    e->width = ((size_t)e->beats + BAR_LANES - 1) / BAR_LANES * BAR_LANES;
+    e->width = ((size_t)e->beats + WIDEST - 1) / WIDEST * WIDEST;
     e->class_of = xcalloc((size_t)e->beats, sizeof(int));
     e->column = xcalloc((size_t)e->beats, sizeof(int));
     e->range = xcalloc((size_t)e->beats * (size_t)e->space->n, sizeof(int));
@@ -415,6 +347,20 @@ static void start_scores(struct engine *e)
         }
 }
 
+/* AVX-512 with its byte, quadword and vector-length parts, as Zen 4 and Skylake
+ * servers have it. */
+static int cpu_is_wide(void)
+{
+#ifdef HAVE_WIDE
+    return __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
+#else
+    return 0;
+#endif
+}
+
 static int engine_init(struct engine *e, const float *act, size_t frames,
                        const struct viterbi_config *cfg, struct err *err)
 {
@@ -423,7 +369,8 @@ static int engine_init(struct engine *e, const float *act, size_t frames,
     *e = (struct engine){ .space = cfg->space, .act = act, .frames = frames,
                           .split = cfg->observation_lambda - 1,
                           .sum = cfg->sum, .bars = cfg->bars,
-                          .num_bars = cfg->num_bars };
+                          .num_bars = cfg->num_bars,
+                          .wide = !cfg->narrow && cpu_is_wide() };
     list_beats(e, cfg);
     e->row = (size_t)e->space->n * e->width;
     e->longest = (size_t)e->space->interval[e->space->n - 1];

@@ -23,7 +23,9 @@ struct viterbi_config {
     double observation_lambda; /* > 1 */
     int sum;                   /* 1: the activation is the sum of the columns
                                   (beats only); 0: (beat, downbeat) */
-    size_t block;              /* frames of a block; 0: chosen (for tests) */
+    /* for tests: */
+    size_t block;              /* frames of a block; 0: chosen */
+    int narrow;                /* 1: not the widest vectors */
 };
 
 /* A beat on the path: frames start .. the next one's start - 1. The first may

@@ -3,7 +3,8 @@
  * the model: every state of every frame, dense transitions, one addition after
  * another. The same operations in another order differ by rounding only, so
  * random activations (without ties) must give the same path, and the score to
- * 1e-9 of its size. */
+ * 1e-9 of its size. Odd numbers of frames are decoded without the widest
+ * vectors. */
 #include "unit.h"
 
 #include <math.h>
@@ -111,7 +112,8 @@ static struct state *plain(const struct bar_space *sp, int beats,
 static void compare(const struct bar_space *sp, const int *bars, int num_bars,
                     const float *act, int t_all, double lambda, size_t block)
 {
-    struct viterbi_config cfg = { sp, bars, num_bars, 16, 0, block };
+    struct viterbi_config cfg = { sp, bars, num_bars, 16, 0, block,
+                                  t_all & 1 };
     struct bar_path got;
     struct state *want = NULL;
     double best = -INFINITY, score;
@@ -187,7 +189,7 @@ END_TEST
 /* The trace through blocks whose back-pointers are computed again. */
 START_TEST(viterbi_decode_in_blocks)
 {
-    enum { T = 2500 };
+    enum { T = 2600 };
     static const int bars[] = { 3, 2 };
     static float act[2 * T];
     struct bar_space sp;
@@ -196,7 +198,7 @@ START_TEST(viterbi_decode_in_blocks)
     random_activations(act, T);
     ck_assert(!bar_space_init(&sp, 4, 9, 0, 20, NULL));
     compare(&sp, bars, 2, act, T, 20, 512);
-    compare(&sp, bars, 2, act, T, 20, 1000);
+    compare(&sp, bars, 2, act, T - 1, 20, 1000); /* odd: narrow vectors */
     bar_space_release(&sp);
 }
 END_TEST
