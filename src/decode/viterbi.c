@@ -369,9 +369,9 @@ static int engine_init(struct engine *e, const float *act, size_t frames,
     *e = (struct engine){ .space = cfg->space, .act = act, .frames = frames,
                           .split = cfg->observation_lambda - 1,
                           .sum = cfg->sum, .bars = cfg->bars,
-                          .num_bars = cfg->num_bars,
-                          .wide = !cfg->narrow && cpu_is_wide() };
+                          .num_bars = cfg->num_bars };
     list_beats(e, cfg);
+    e->wide = !cfg->narrow && e->beats > WIDEST / 2 && cpu_is_wide();
     e->row = (size_t)e->space->n * e->width;
     e->longest = (size_t)e->space->interval[e->space->n - 1];
     e->history = e->longest;
