@@ -42,7 +42,7 @@ struct engine {
     int classes;
     int *column;      /* (classes) BEAT or DOWN */
     int *range;       /* (classes, n) positions that see it */
-    double *pick;     /* (classes, width) 1 for the beats of the class, else 0 */
+    double *pick;     /* (classes, width) 1 for beats of the class, else 0 */
     size_t longest;   /* interval, = number of rows of pending */
     size_t row;       /* n * width */
     double *whole;    /* (classes, n) density of a beat's other states */
@@ -115,7 +115,8 @@ static void load_chunk(struct engine *e, size_t from, size_t n)
 #include "decode/viterbi_lanes.h"
 #endif
 
-/* The density of positions 1.. of beats whose last state is at chunk frame i. */
+/* The density of positions 1.. of beats whose last state is at frame i of the
+ * chunk. */
 static void whole_beats(struct engine *e, size_t i)
 {
     const double *none = sums_of(e, NONE) + e->history + 1 + i;

@@ -5,8 +5,8 @@
  *
  * Inside a beat a state has one predecessor. So scores are kept for the first
  * state of each interval only, the rest of the beat is a difference of two
- * prefix sums, and back-pointers exist for beat boundaries only. Long inputs are
- * decoded in blocks: the state at the start of each block is kept and the
+ * prefix sums, and back-pointers exist for beat boundaries only. Long inputs
+ * are decoded in blocks: the state at the start of each block is kept and the
  * back-pointers of a block are computed again when the trace reaches it, so
  * memory grows with the square root of the length. */
 #ifndef DECODE_VITERBI_H

@@ -1,5 +1,5 @@
-/* viterbi_lanes.h - the inner loops of viterbi.c, which includes this twice with
- * LANES (doubles in a vector, 4 or 8) and NAMED(name) defined. */
+/* viterbi_lanes.h - the inner loops of viterbi.c, which includes this twice
+ * with LANES (doubles in a vector, 4 or 8) and NAMED(name) defined. */
 
 /* Processors without 512-bit vectors: compiled twice, chosen when the program
  * starts (not with sanitizers: their code does not run yet at that time). */

@@ -186,6 +186,26 @@ START_TEST(viterbi_decode_equals_plain_decoder)
 }
 END_TEST
 
+/* Ties: with lambda 0 every interval may follow every other alike, and with
+ * activations of 1/17 beats and the rest are as probable, but for one beat in
+ * the last frame: where the beats before it are matters only for their number.
+ * The first of equals has to win. */
+START_TEST(viterbi_decode_first_of_equals)
+{
+    static const int bars[] = { 3, 4 };
+    static float act[2 * 100];
+    struct bar_space sp;
+    float x = 1 / 17.0f;
+
+    ck_assert(logf(x) == logf((1 - (x + x)) / 15));
+    for (int i = 0; i < 200; i++)
+        act[i] = i < 198 - _i % 2 * 2 ? x : 0.45f;
+    ck_assert(!bar_space_init(&sp, 2, 9, 0, _i / 2 * 10, NULL));
+    compare(&sp, bars, 2, act, 100 - _i % 2, _i / 2 * 10, 0);
+    bar_space_release(&sp);
+}
+END_TEST
+
 /* The trace through blocks whose back-pointers are computed again. */
 START_TEST(viterbi_decode_in_blocks)
 {
@@ -209,6 +229,7 @@ int main(void)
     TCase *t = tcase_create("viterbi");
 
     tcase_add_loop_test(t, viterbi_decode_equals_plain_decoder, 0, 60);
+    tcase_add_loop_test(t, viterbi_decode_first_of_equals, 0, 8);
     tcase_add_test(t, viterbi_decode_in_blocks);
     tcase_set_timeout(t, 120);
     suite_add_tcase(s, t);
