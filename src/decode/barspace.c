@@ -110,8 +110,8 @@ int bar_space_init(struct bar_space *s, double shortest, double longest,
                        "%d frames: raise it", BAR_MAX_INTERVAL);
     n = choose_intervals(interval, shortest, longest, num_tempi);
     if (!n)
-        return err_set(err, ERR_ARG, "more than %d tempi between the lowest and "
-                       "the highest: set a smaller number of tempi",
+        return err_set(err, ERR_ARG, "more than %d tempi between the lowest "
+                       "and the highest: set a smaller number of tempi",
                        BAR_MAX_INTERVALS);
     *s = (struct bar_space){ .n = n };
     s->stride = (n + BAR_LANES - 1) / BAR_LANES * BAR_LANES;

@@ -12,8 +12,9 @@ struct boundary_config {
 /* +-6 s and 0.3. */
 void boundary_config_init(struct boundary_config *c);
 
-/* Stores the frames of the peaks of prob (n), ascending, in out (room for n) and
- * returns how many. Of equal values within a window the first is the peak. */
+/* Stores the frames of the peaks of prob (n), ascending, in out (room for n)
+ * and returns how many. Of equal values within a window the first is the
+ * peak. */
 size_t boundary_peaks(size_t *out, const float *prob, size_t n, double rate,
                       const struct boundary_config *c);
 

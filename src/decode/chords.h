@@ -11,8 +11,8 @@
 
 /* The Viterbi path through prob (f->n, classes): a class stays with probability
  * stay (1/classes..1) from one frame to the next, the others share the rest
- * evenly; uniform start; probabilities below 1e-30 count as that. Of equal paths
- * the one with fewer changes wins, then the lower class.
+ * evenly; uniform start; probabilities below 1e-30 count as that. Of equal
+ * paths the one with fewer changes wins, then the lower class.
  *
  * Appends segments of different neighbours to out, contiguous from 0 to exactly
  * the duration; confidence = mean probability of the class over the segment.

@@ -22,7 +22,7 @@ struct dbn_config {
     int num_tempi;        /* 0: one for each whole number of frames */
     double transition_lambda;  /* >= 0; higher: steadier tempo */
     double observation_lambda; /* > 1; a beat is 1/this of its interval wide */
-    double threshold;     /* cut off what is below it at both ends; 0: nothing */
+    double threshold;     /* cut off both ends as far as below it; 0: no */
     int correct;          /* move beats to the highest activation near */
 };
 

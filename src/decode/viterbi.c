@@ -10,24 +10,21 @@
 #include "base/xalloc.h"
 
 enum {
-    GROUP = 4,   /* boundaries computed side by side */
     CHUNK = 512, /* frames whose densities are computed at once */
     BACK_BYTES = 16 << 20
 };
 
 enum { NONE, BEAT, DOWN, DENSITIES };
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define WIDEST_SIMD __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDEST_SIMD
+/* The inner loops are compiled for vectors of 4 and, where the processor turns
+ * out to have them, of 8 doubles. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAVE_WIDE 1
 #endif
+enum { WIDEST = 8 };
 
-typedef double lanes __attribute__((vector_size(BAR_LANES * 8)));
-typedef int64_t lane_ids __attribute__((vector_size(BAR_LANES * 8)));
-
-/* All HMMs advance together: their beats stand in one list. Beats with the same
+/* All HMMs advance together: their beats stand side by side in the lanes of
+ * vectors, beats that are not there fill up the last one. Beats with the same
  * density and the same ranges share a class, and with it the density of a whole
  * beat. */
 struct engine {
@@ -36,24 +33,29 @@ struct engine {
     size_t frames;
     double split;     /* observation_lambda - 1 */
     int sum;
+    const int *bars;  /* (num_bars) */
+    int num_bars;
     int beats;        /* of all bars */
-    int *prev;        /* (beats) the beat before */
+    size_t width;     /* beats, a multiple of WIDEST */
+    int wide;         /* 1: the processor has vectors of 8 doubles */
     int *class_of;    /* (beats) */
     int classes;
     int *column;      /* (classes) BEAT or DOWN */
     int *range;       /* (classes, n) positions that see it */
-    int longest;      /* interval, = number of rows of pending */
-    size_t row;       /* beats * stride */
-    double *first;    /* (GROUP, stride) scores of first states */
-    double *whole;    /* (classes, stride) density of a beat's other states */
-    size_t *slot;     /* (n) where a first state of this frame goes in pending */
+    double *pick;     /* (classes, width) 1 for beats of the class, else 0 */
+    size_t longest;   /* interval, = number of rows of pending */
+    size_t row;       /* n * width */
+    double *whole;    /* (classes, n) density of a beat's other states */
+    double *enter;    /* (width) density of first states */
+    double **slot;    /* (n) where first states of this frame go in pending */
     double density[DENSITIES][CHUNK];
     /* what a checkpoint holds, one allocation of state_len: */
     double *state;
     size_t state_len;
-    double *pending;  /* (longest, beats, stride) score at the first state, by
-                         the frame of its last state modulo longest */
-    double *last;     /* (beats, stride) score at the last states */
+    double *pending;  /* (longest, n, width) score at the first state, by the
+                         frame of its last state modulo longest */
+    double *score;    /* (n, width) and one more: score at the last states of
+                         the beat *before* that of the lane */
     double *sums;     /* (DENSITIES, history + 1 + CHUNK) prefix sums; index
                          history is the sum before the chunk */
     size_t history;   /* = longest */
@@ -62,7 +64,7 @@ struct engine {
     size_t blocks;
     size_t loaded;    /* the block whose back-pointers are in back */
     double *saved;    /* (blocks, state_len) */
-    uint16_t *back;   /* (block, beats, stride) index of the interval before */
+    uint16_t *back;   /* (block, n, width) index of the interval before */
 };
 
 static double *sums_of(const struct engine *e, int density)
@@ -103,68 +105,18 @@ static void load_chunk(struct engine *e, size_t from, size_t n)
 
 /* ---- forward ---- */
 
-/* Where a sum v is above the best so far, it and its index are kept. */
-static inline void offer(lanes *best, lane_ids *from, lanes v, lane_ids index)
-{
-    lane_ids won = v > *best;
+#define LANES 4
+#define NAMED(name) name##_4
+#include "decode/viterbi_lanes.h"
 
-    *best = (lanes)((won & (lane_ids)v) | (~won & (lane_ids)*best));
-    *from = (won & index) | (~won & *from);
-}
+#ifdef HAVE_WIDE
+#define LANES 8
+#define NAMED(name) name##_8
+#include "decode/viterbi_lanes.h"
+#endif
 
-/* One beat boundary: into the first states of a beat. */
-struct boundary {
-    const double *score; /* (n) last states of the beat before */
-    double density;      /* of the first states */
-    double *best;        /* (stride) out: score of the first states */
-    uint16_t *from;      /* (stride) out: index of the interval before */
-};
-
-static inline void put(const struct boundary *y, int at, lanes best,
-                       lane_ids from)
-{
-    memcpy(y->best + at, &best, sizeof(best));
-    for (int i = 0; i < BAR_LANES; i++)
-        y->from[at + i] = (uint16_t)from[i];
-}
-
-/* best[b] = max over a of score[a] + trans[a][b] + density, from[b] = the first
- * such a, for GROUP boundaries side by side (one alone would wait for its
- * comparisons). The sum is taken in this order and compared as a whole, since
- * that decides ties in madmom. */
-WIDEST_SIMD
-static void transition(const struct boundary y[GROUP],
-                       const struct bar_space *s)
-{
-    const double *s0 = y[0].score, *s1 = y[1].score;
-    const double *s2 = y[2].score, *s3 = y[3].score;
-    double d0 = y[0].density, d1 = y[1].density;
-    double d2 = y[2].density, d3 = y[3].density;
-
-    for (int block = 0; block < s->stride / BAR_LANES; block++) {
-        const double *t = s->log_trans + block * BAR_LANES +
-                          (size_t)s->lo[block] * (size_t)s->stride;
-        lanes m0 = (lanes){0} - INFINITY, m1 = m0, m2 = m0, m3 = m0, v;
-        lane_ids i0 = {0}, i1 = i0, i2 = i0, i3 = i0;
-        lane_ids index = i0 + s->lo[block];
-
-        for (int a = s->lo[block]; a <= s->hi[block]; a++) {
-            memcpy(&v, t, sizeof(v));
-            offer(&m0, &i0, (v + s0[a]) + d0, index);
-            offer(&m1, &i1, (v + s1[a]) + d1, index);
-            offer(&m2, &i2, (v + s2[a]) + d2, index);
-            offer(&m3, &i3, (v + s3[a]) + d3, index);
-            index += 1;
-            t += s->stride;
-        }
-        put(&y[0], block * BAR_LANES, m0, i0);
-        put(&y[1], block * BAR_LANES, m1, i1);
-        put(&y[2], block * BAR_LANES, m2, i2);
-        put(&y[3], block * BAR_LANES, m3, i3);
-    }
-}
-
-/* The density of positions 1.. of beats whose last state is at chunk frame i. */
+/* The density of positions 1.. of beats whose last state is at frame i of the
+ * chunk. */
 static void whole_beats(struct engine *e, size_t i)
 {
     const double *none = sums_of(e, NONE) + e->history + 1 + i;
@@ -172,7 +124,7 @@ static void whole_beats(struct engine *e, size_t i)
     for (int c = 0; c < e->classes; c++) {
         const double *in = sums_of(e, e->column[c]) + e->history + 1 + i;
         const int *range = e->range + (size_t)c * e->space->n;
-        double *whole = e->whole + (size_t)c * e->space->stride;
+        double *whole = e->whole + (size_t)c * (size_t)e->space->n;
 
         for (int k = 0; k < e->space->n; k++) {
             int len = e->space->interval[k], r = range[k];
@@ -183,59 +135,40 @@ static void whole_beats(struct engine *e, size_t i)
     }
 }
 
-/* The first states of frame t (number i of its chunk) of the beats q0..q1 - 1
- * and where they came from. */
-static void enter_beats(struct engine *e, size_t t, size_t i, int q0, int q1,
-                        uint16_t *back)
-{
-    const struct bar_space *s = e->space;
-    size_t stride = (size_t)s->stride, longest = (size_t)e->longest;
-
-    for (int k = 0; k < s->n; k++)
-        e->slot[k] = (t + (size_t)s->interval[k] - 1) % longest * e->row +
-                     (size_t)k;
-    for (int q = q0; q < q1; q += GROUP) {
-        struct boundary y[GROUP];
-        int n = q1 - q < GROUP ? q1 - q : GROUP;
-
-        for (int g = 0; g < GROUP; g++) {
-            size_t b = (size_t)(g < n ? q + g : q); /* fill up: repeat */
-
-            y[g] = (struct boundary){
-                e->last + (size_t)e->prev[b] * stride,
-                e->density[e->column[e->class_of[b]]][i],
-                e->first + (size_t)g * stride, back + b * stride };
-        }
-        transition(y, s);
-        for (int g = 0; g < n; g++)
-            for (int k = 0; k < s->n; k++)
-                e->pending[e->slot[k] + (size_t)(q + g) * stride] =
-                    y[g].best[k];
-    }
-}
-
-/* One frame: then the last states of those beats. */
-static void step(struct engine *e, size_t t, size_t i, int q0, int q1,
+/* One frame (t, number i of its chunk) of the lanes from..to - 1. */
+static void step(struct engine *e, size_t t, size_t i, size_t from, size_t to,
                  uint16_t *back)
 {
-    const double *due = e->pending + t % (size_t)e->longest * e->row;
+    const struct bar_space *s = e->space;
+    size_t now = t % e->longest;
+    const double *due = e->pending + now * e->row;
 
-    enter_beats(e, t, i, q0, q1, back);
-    whole_beats(e, i);
-    for (int q = q0; q < q1; q++) {
-        size_t at = (size_t)q * (size_t)e->space->stride;
-        const double *whole = e->whole + (size_t)e->class_of[q] *
-                              (size_t)e->space->stride;
+    for (int k = 0; k < s->n; k++) {
+        size_t when = now + (size_t)s->interval[k] - 1;
 
-        for (int k = 0; k < e->space->n; k++)
-            e->last[at + (size_t)k] = due[at + (size_t)k] + whole[k];
+        e->slot[k] = e->pending + (size_t)k * e->width +
+                     (when < e->longest ? when : when - e->longest) * e->row;
     }
+    for (int q = 0; q < e->beats; q++)
+        e->enter[q] = e->density[e->column[e->class_of[q]]][i];
+#ifdef HAVE_WIDE
+    if (e->wide) {
+        transition_8(e, from, to, back);
+        whole_beats(e, i);
+        leave_8(e, due, from, to);
+        return;
+    }
+#endif
+    transition_4(e, from, to, back);
+    whole_beats(e, i);
+    leave_4(e, due, from, to);
 }
 
 /* Computes block number b from the state at its start; e then has its
  * back-pointers and the state at its end. */
 static void run_block(struct engine *e, size_t b, int q0, int q1)
 {
+    size_t lane = (size_t)q0 / WIDEST * WIDEST;
     size_t from = b * e->block, end = from + e->block;
 
     if (end > e->frames)
@@ -245,7 +178,7 @@ static void run_block(struct engine *e, size_t b, int q0, int q1)
 
         load_chunk(e, t, n);
         for (size_t i = 0; i < n; i++)
-            step(e, t + i, i, q0, q1,
+            step(e, t + i, i, lane, (size_t)q1,
                  e->back + (t + i - from) * e->row);
     }
     e->loaded = b;
@@ -286,10 +219,10 @@ static struct end_state best_end(const struct engine *e, int q0, int q1)
 
             for (int p = 0; p < len; p++) {
                 int r = p < range[k] ? p + 1 : range[k];
-                size_t due = (t + (size_t)(len - 1 - p)) % (size_t)e->longest;
+                size_t due = (t + (size_t)(len - 1 - p)) % e->longest;
                 double score =
-                    e->pending[due * e->row +
-                               (size_t)(q * e->space->stride + k)] +
+                    e->pending[due * e->row + (size_t)k * e->width +
+                               (size_t)q] +
                     (in[r - 1 - p] - in[-p]) + (none[0] - none[r - 1 - p]);
 
                 if (score > best.score)
@@ -310,7 +243,7 @@ static uint16_t back_pointer(struct engine *e, size_t t, int q, int k, int q0,
                e->state_len * sizeof(double));
         run_block(e, b, q0, q1);
     }
-    return e->back[t % e->block * e->row + (size_t)(q * e->space->stride + k)];
+    return e->back[t % e->block * e->row + (size_t)k * e->width + (size_t)q];
 }
 
 static void append(struct bar_path *out, struct bar_step s)
@@ -330,7 +263,7 @@ static void trace(struct bar_path *out, struct engine *e, struct end_state s,
         append(out, (struct bar_step){ (size_t)start, q - q0,
                                        e->space->interval[k], 0 });
         k = back_pointer(e, (size_t)start, q, k, q0, q1);
-        q = e->prev[q];
+        q = q > q0 ? q - 1 : q1 - 1;
         if (!start)
             break;
         start -= e->space->interval[k];
@@ -371,15 +304,19 @@ static void list_beats(struct engine *e, const struct viterbi_config *cfg)
 
     for (int m = 0; m < cfg->num_bars; m++)
         e->beats += cfg->bars[m];
-    e->prev = xcalloc((size_t)e->beats, sizeof(int));
+    e->width = ((size_t)e->beats + WIDEST - 1) / WIDEST * WIDEST;
     e->class_of = xcalloc((size_t)e->beats, sizeof(int));
     e->column = xcalloc((size_t)e->beats, sizeof(int));
-    e->range = xcalloc((size_t)e->beats * e->space->n, sizeof(int));
+    e->range = xcalloc((size_t)e->beats * (size_t)e->space->n, sizeof(int));
     for (int m = 0; m < cfg->num_bars; m++)
-        for (int b = 0; b < cfg->bars[m]; b++, q++) {
-            e->prev[q] = b ? q - 1 : q + cfg->bars[m] - 1;
-            e->class_of[q] = class_for(e, b, cfg->observation_lambda);
-        }
+        for (int b = 0; b < cfg->bars[m]; b++)
+            e->class_of[q++] = class_for(e, b, cfg->observation_lambda);
+    e->pick = xcalloc((size_t)e->classes * e->width, sizeof(double));
+    for (q = 0; q < e->beats; q++)
+        e->pick[(size_t)e->class_of[q] * e->width + (size_t)q] = 1;
+    e->whole = xcalloc((size_t)(e->classes * e->space->n), sizeof(double));
+    e->enter = xcalloc(e->width, sizeof(double));
+    e->slot = xcalloc((size_t)e->space->n, sizeof(*e->slot));
 }
 
 /* Blocks as long as the budget allows; for very long inputs longer, so that
@@ -397,21 +334,32 @@ static size_t choose_block(const struct engine *e)
 }
 
 /* Every state of the frame before the first has the same score. */
-static void start_scores(struct engine *e, const struct viterbi_config *cfg)
+static void start_scores(struct engine *e)
 {
-    size_t q = 0, stride = (size_t)e->space->stride;
+    size_t rows = (e->longest + 1) * (size_t)e->space->n, q = 0;
 
-    for (int m = 0; m < cfg->num_bars; m++)
-        for (int b = 0; b < cfg->bars[m]; b++, q++) {
+    for (int m = 0; m < e->num_bars; m++)
+        for (int b = 0; b < e->bars[m]; b++, q++) {
             double score = log(1.0 / ((double)e->space->states *
-                                      cfg->bars[m]));
+                                      e->bars[m]));
 
-            for (size_t k = 0; k < stride; k++) {
-                e->last[q * stride + k] = score;
-                for (size_t r = 0; r < (size_t)e->longest; r++)
-                    e->pending[r * e->row + q * stride + k] = score;
-            }
+            for (size_t r = 0; r < rows; r++)
+                e->state[r * e->width + q] = score;
         }
+}
+
+/* AVX-512 with its byte, quadword and vector-length parts, as Zen 4 and Skylake
+ * servers have it. */
+static int cpu_is_wide(void)
+{
+#ifdef HAVE_WIDE
+    return __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
+#else
+    return 0;
+#endif
 }
 
 static int engine_init(struct engine *e, const float *act, size_t frames,
@@ -421,44 +369,40 @@ static int engine_init(struct engine *e, const float *act, size_t frames,
 
     *e = (struct engine){ .space = cfg->space, .act = act, .frames = frames,
                           .split = cfg->observation_lambda - 1,
-                          .sum = cfg->sum };
+                          .sum = cfg->sum, .bars = cfg->bars,
+                          .num_bars = cfg->num_bars };
     list_beats(e, cfg);
-    e->row = (size_t)e->beats * (size_t)e->space->stride;
-    e->longest = e->space->interval[e->space->n - 1];
-    e->history = (size_t)e->longest;
+    e->wide = !cfg->narrow && e->beats > WIDEST / 2 && cpu_is_wide();
+    e->row = (size_t)e->space->n * e->width;
+    e->longest = (size_t)e->space->interval[e->space->n - 1];
+    e->history = e->longest;
     sums = DENSITIES * (e->history + 1 + CHUNK);
-    e->state_len = ((size_t)e->longest + 1) * e->row + sums;
+    e->state_len = (e->longest + 1) * e->row + e->width + sums;
     block = cfg->block ? cfg->block : choose_block(e);
     e->block = (block + CHUNK - 1) / CHUNK * CHUNK;
     e->blocks = (frames + e->block - 1) / e->block;
-    e->whole = calloc((size_t)e->classes * (size_t)e->space->stride,
-                      sizeof(double));
-    e->first = calloc((size_t)GROUP * (size_t)e->space->stride,
-                      sizeof(double));
-    e->slot = calloc((size_t)e->space->n, sizeof(*e->slot));
     e->state = calloc(e->state_len, sizeof(double));
     e->back = malloc(e->block * e->row * sizeof(*e->back));
     if (e->blocks > 1)
         e->saved = calloc(e->blocks, e->state_len * sizeof(double));
-    if (!e->first || !e->whole || !e->slot || !e->state || !e->back ||
-        (e->blocks > 1 && !e->saved))
+    if (!e->state || !e->back || (e->blocks > 1 && !e->saved))
         return err_set(err, ERR_NOMEM, "no memory to track beats in %zu frames",
                        frames);
     e->pending = e->state;
-    e->last = e->pending + (size_t)e->longest * e->row;
-    e->sums = e->last + e->row;
-    start_scores(e, cfg);
+    e->score = e->pending + e->longest * e->row;
+    e->sums = e->score + e->row + e->width;
+    start_scores(e);
     return 0;
 }
 
 static void engine_release(struct engine *e)
 {
-    free(e->prev);
     free(e->class_of);
     free(e->column);
     free(e->range);
-    free(e->first);
+    free(e->pick);
     free(e->whole);
+    free(e->enter);
     free(e->slot);
     free(e->state);
     free(e->saved);

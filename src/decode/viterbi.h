@@ -5,8 +5,8 @@
  *
  * Inside a beat a state has one predecessor. So scores are kept for the first
  * state of each interval only, the rest of the beat is a difference of two
- * prefix sums, and back-pointers exist for beat boundaries only. Long inputs are
- * decoded in blocks: the state at the start of each block is kept and the
+ * prefix sums, and back-pointers exist for beat boundaries only. Long inputs
+ * are decoded in blocks: the state at the start of each block is kept and the
  * back-pointers of a block are computed again when the trace reaches it, so
  * memory grows with the square root of the length. */
 #ifndef DECODE_VITERBI_H
@@ -23,7 +23,9 @@ struct viterbi_config {
     double observation_lambda; /* > 1 */
     int sum;                   /* 1: the activation is the sum of the columns
                                   (beats only); 0: (beat, downbeat) */
-    size_t block;              /* frames of a block; 0: chosen (for tests) */
+    /* for tests: */
+    size_t block;              /* frames of a block; 0: chosen */
+    int narrow;                /* 1: not the widest vectors */
 };
 
 /* A beat on the path: frames start .. the next one's start - 1. The first may

@@ -88,7 +88,8 @@ static const struct name {
     { "\xe9t\xe9", BAD "t" BAD },
     { "\xf0\x9f\x8e\xb5", "\xf0\x9f\x8e\xb5" },
     { "\xc0\xaf", BAD BAD },          /* longer than needed */
-    { "\xe0\x80\xaf", BAD BAD BAD },
+    { "\xe0\x9f\xbf", BAD BAD BAD },
+    { "\xe0\xa0\x80", "\xe0\xa0\x80" },
     { "\xed\xa0\x80", BAD BAD BAD },  /* a surrogate */
     { "\xf4\x90\x80\x80", BAD BAD BAD BAD },
     { "\xff", BAD },
