@@ -177,12 +177,13 @@ class Conformer(nn.Module):
         """(B, 128, T) normalised mel -> list of (B, T', dim)."""
         return self.conformer(self.conv(mel))
 
-    def load(self, tensors):
-        """Take the weights out of `tensors`; other names must be known."""
+    def load(self, tensors, assign=False):
+        """Take the weights out of `tensors`; other names must be known.
+        With assign they are not copied."""
         tensors = {k.removeprefix("model."): v for k, v in tensors.items()}
         missing, extra = self.load_state_dict(
             {k: v for k, v in tensors.items() if not k.startswith(UNUSED)},
-            strict=False)
+            strict=False, assign=assign)
         missing = [k for k in missing if "num_batches_tracked" not in k]
         if missing or extra:
             raise SystemExit(f"missing {missing}, unexpected {extra}")
