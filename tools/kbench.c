@@ -2,6 +2,8 @@
 /* kbench - time one part of mfm, or a whole command; one JSON line on stdout.
  *
  *   kbench mel SECONDS [REPEAT]              log-mel of noise, one thread
+ *   kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]   downbeats, bars of 3 and 4,
+ *                                            of activations tiled to SECONDS
  *   kbench cpu REPEAT COMMAND [ARG...]       processor time of whole processes
  *   kbench watch COMMAND [ARG...]            resident memory, second by second
  *
@@ -20,8 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "annot/annot.h"
 #include "base/err.h"
+#include "base/npy.h"
 #include "base/xalloc.h"
+#include "decode/dbn.h"
 #include "mel/mel.h"
 
 enum { MAX_REPEAT = 10000, MAX_SECONDS = 1000000, RATE = 24000 };
@@ -91,12 +96,11 @@ static void noise(float *x, size_t n)
     }
 }
 
-static void report(const char *what, double *runs, int n, const char *check,
-                   double value)
+static void report(const char *what, double *runs, int n, double check)
 {
     printf("{\"what\": \"%s\", \"seconds\": %.6f, \"runs\": %d, "
-           "\"rss_mb\": %.1f, \"%s\": %.9g}\n", what, median(runs, n), n,
-           own_rss_mb(), check, value);
+           "\"rss_mb\": %.1f, \"check\": %.9g}\n", what, median(runs, n), n,
+           own_rss_mb(), check);
 }
 
 /* ---- mel ---- */
@@ -152,12 +156,84 @@ static int bench_mel(int argc, char **argv, struct err *err)
         if (i >= 0)
             runs[i] = now() - start;
     }
-    report("mel", runs, repeat, "check", sum / (double)count);
+    report("mel", runs, repeat, sum / (double)count);
 out:
     free(runs);
     free(frames);
     free(second);
     mel_free(m);
+    return rc;
+}
+
+/* ---- dbn ---- */
+
+/* *act (*frames, 2), owned by the caller: the file's frames repeated to
+ * *frames (0: as many as there are), or dense noise in [0, 0.5). */
+static int activations(const char *source, float **act, size_t *frames,
+                       struct err *err)
+{
+    struct npy file = { 0 };
+    float *x = NULL;
+    size_t n;
+    int rc;
+
+    if (!strcmp(source, "noise")) {
+        x = xcalloc(*frames, 2 * sizeof(*x));
+        noise(x, 2 * *frames);
+        for (size_t i = 0; i < 2 * *frames; i++)
+            x[i] = 0.25f * (x[i] + 1);
+        *act = x;
+        return 0;
+    }
+    rc = npy_read(&file, source, err);
+    if (!rc && (file.ndim != 2 || file.dim[1] != 2 || file.dim[0] < 1))
+        rc = err_set(err, ERR_FORMAT, "%s: its shape is not (frames, 2)",
+                     source);
+    if (!rc)
+        rc = npy_floats(&file, &x, err);
+    if (!rc) {
+        n = (size_t)file.dim[0];
+        *frames = *frames ? *frames : n;
+        *act = xcalloc(*frames, 2 * sizeof(*x));
+        for (size_t i = 0; i < 2 * *frames; i++)
+            (*act)[i] = x[i % (2 * n)];
+    }
+    free(x);
+    npy_release(&file);
+    return rc;
+}
+
+static int bench_dbn(int argc, char **argv, struct err *err)
+{
+    struct dbn_config config;
+    float *act = NULL;
+    double *runs = NULL;
+    size_t frames, found = 0;
+    int fps, repeat, seconds = 0, rc;
+
+    TRY(number(argv[1], 1, 1000, "FPS", &fps, err));
+    TRY(number(argv[2], 1, MAX_REPEAT, "REPEAT", &repeat, err));
+    if (argc > 3)
+        TRY(number(argv[3], 0, MAX_SECONDS, "SECONDS", &seconds, err));
+    frames = (size_t)seconds * (size_t)fps;
+    TRY(activations(argv[0], &act, &frames, err));
+    dbn_config_init(&config, fps, 1);
+    runs = xcalloc((size_t)repeat, sizeof(*runs));
+    rc = 0;
+    for (int i = -1; i < repeat && !rc; i++) {
+        struct beats beats = { 0 };
+        double start = now();
+
+        rc = dbn_decode(&beats, act, frames, &config, err);
+        if (i >= 0)
+            runs[i] = now() - start;
+        found = beats.n;
+        beats_release(&beats);
+    }
+    if (!rc)
+        report("dbn", runs, repeat, (double)found);
+    free(runs);
+    free(act);
     return rc;
 }
 
@@ -298,7 +374,8 @@ static int bench_watch(int argc, char **argv, struct err *err)
         if (now() < next)
             continue;
         ARRAY_GROW(rss, n, cap);
-        rss[n++] = rss_mb_of(pid);
+        rss[n] = rss_mb_of(pid);
+        n += rss[n] > 0; /* it may just have ended */
         next += 1;
     }
     rc = done < 0 ? err_sys(err, "cannot wait for %s", argv[0])
@@ -317,6 +394,7 @@ static const struct bench {
     int (*run)(int argc, char **argv, struct err *err);
 } benches[] = {
     { "mel", 1, bench_mel },
+    { "dbn", 3, bench_dbn },
     { "cpu", 2, bench_cpu },
     { "watch", 1, bench_watch },
 };
@@ -334,6 +412,7 @@ int main(int argc, char **argv)
         return 1;
     }
     fputs("usage: kbench mel SECONDS [REPEAT]\n"
+          "       kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]\n"
           "       kbench cpu REPEAT COMMAND [ARG...]\n"
           "       kbench watch COMMAND [ARG...]\n", stderr);
     return 2;

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """madmom's DBN downbeat tracker on stored activations: to time, to decode.
 
-  madmom_dbn.py time FILE.npy FPS REPEAT [BARS]    one JSON line, as tools/kbench
-  madmom_dbn.py check FOLDER                       recorded cases (cases.json)
-  madmom_dbn.py decode FPS IN.npy OUT.beats ...    pairs of files
-  madmom_dbn.py tile IN.npy FPS SECONDS OUT.npy    repeat to a length (or noise:
-                                                   IN.npy may be `noise`)
+  madmom_dbn.py time FILE.npy|noise FPS REPEAT [SECONDS]   one JSON line, as
+                                            kbench dbn; tiled to SECONDS
+  madmom_dbn.py check FOLDER                recorded cases (cases.json)
+  madmom_dbn.py decode FPS IN.npy OUT.beats ...   pairs of files
+  madmom_dbn.py version
 
-None of madmom's trained models is needed.
-Activations are (frames, 2): beat that is no downbeat, downbeat. BARS is `3,4`.
+None of madmom's trained models is needed. Activations are (frames, 2): beat that
+is no downbeat, downbeat; bars have 3 or 4 beats.
 """
 import json
 import os
@@ -32,10 +32,25 @@ def tracker(fps, bars=(3, 4), **options):
         **dict(options, beats_per_bar=list(bars), fps=fps))
 
 
-def cmd_time(path, fps, repeat, bars="3,4"):
+def activations(source, fps, seconds):
+    """(frames, 2): a file repeated to seconds (0: as it is), or dense noise in
+    [0, 0.5) by the generator of kbench."""
+    frames = int(seconds * fps)
+    if source != "noise":
+        act = np.load(source)
+        frames = frames or len(act)
+        return np.tile(act, (-(-frames // len(act)), 1))[:frames]
+    x, out = 1, []
+    for _ in range(2 * frames):
+        x = (x * 1664525 + 1013904223) & 0xffffffff
+        out.append((x >> 8) / 2 ** 25)
+    return np.array(out, np.float32).reshape(-1, 2)
+
+
+def cmd_time(source, fps, repeat, seconds="0"):
     import madmom
-    act = np.load(path).astype(np.float64)
-    dbn = tracker(int(fps), [int(b) for b in bars.split(",")])
+    act = activations(source, int(fps), int(seconds)).astype(np.float64)
+    dbn = tracker(int(fps))
     beats = dbn(act)
     runs = []
     for _ in range(int(repeat)):
@@ -46,7 +61,7 @@ def cmd_time(path, fps, repeat, bars="3,4"):
         what="dbn", program=f"madmom {madmom.__version__}",
         seconds=statistics.median(runs), runs=len(runs),
         rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        music_s=len(act) / int(fps), beats=len(beats))))
+        check=len(beats))))
 
 
 def cmd_check(folder):
@@ -76,20 +91,15 @@ def cmd_decode(fps, *pairs):
                 f.write(f"{at:.6f}\t{int(position)}\n")
 
 
-def cmd_tile(source, fps, seconds, target):
-    frames = int(float(seconds) * int(fps))
-    if source == "noise":
-        act = np.random.default_rng(1).random((frames, 2)) * 0.5
-    else:
-        act = np.load(source)
-        act = np.tile(act, (-(-frames // len(act)), 1))[:frames]
-    np.save(target, act.astype(np.float32))
+def cmd_version():
+    import madmom
+    print(f"madmom {madmom.__version__}")
 
 
 def main(argv):
     commands = dict(time=cmd_time, check=cmd_check, decode=cmd_decode,
-                    tile=cmd_tile)
-    if len(argv) < 3 or argv[1] not in commands:
+                    version=cmd_version)
+    if len(argv) < 2 or argv[1] not in commands:
         sys.exit(__doc__)
     return commands[argv[1]](*argv[2:])
 

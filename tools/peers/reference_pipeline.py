@@ -109,11 +109,12 @@ def segments_of(labels, rate, duration):
             if c / rate < e]
 
 
-def boundaries(prob, rate, reach_s=6.0, least=0.3):
-    """Frames that are the maximum within +-reach_s and at least `least`."""
-    reach = round(reach_s * rate)
-    return [i for i, p in enumerate(prob) if i and p >= least
-            and p == prob[max(0, i - reach):i + reach + 1].max()]
+def boundaries(prob, rate, reach_s=6.0, least=0.3, edge_s=2.0):
+    """Frames that are the maximum within +-reach_s and at least `least`; none
+    within edge_s of the ends, where the recorded figures have none."""
+    reach, edge = round(reach_s * rate), round(edge_s * rate)
+    return [i for i in range(edge, len(prob) - edge + 1) if prob[i] >= least
+            and prob[i] == prob[max(0, i - reach):i + reach + 1].max()]
 
 
 def structure(logits, classes, rate, duration):
@@ -143,8 +144,9 @@ def annotate(model, song, stem):
             torch.softmax(logits["beats"], -1)[:, :2].numpy())
     names = heads["chords"]["classes"]
     path = viterbi(torch.log_softmax(logits["chords"], -1).double().numpy())
+    # pooled over the whole song: the frames share its duration evenly
     write_lab(stem + ".chords.lab", segments_of(
-        [names[i] for i in path], heads["chords"]["rate"], duration))
+        [names[i] for i in path], len(path) / duration, duration))
     write_lab(stem + ".structure.lab", structure(
         logits["structure"], heads["structure"]["classes"],
         heads["structure"]["rate"], duration))
