@@ -52,7 +52,9 @@ def read_lab(path):
 
 
 def plain_key(text):
-    """`Gb:maj`, `F# minor` -> `Gb major`, as mir_eval wants it."""
+    """`Gb:maj`, `F# minor` -> `Gb major`, as mir_eval wants it; no key: X."""
+    if text[0] not in PITCH:
+        return "X"
     tonic, mode = text.replace(":", " ").split()
     pitch = PITCH[tonic[0]] + tonic.count("#") - tonic.count("b")
     mode = "minor" if mode.startswith("min") else "major"

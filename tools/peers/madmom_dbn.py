@@ -8,8 +8,8 @@
   madmom_dbn.py decode FPS IN.npy OUT.beats ...   pairs of files
   madmom_dbn.py version
 
-None of madmom's trained models is needed. Activations are (frames, 2): beat that
-is no downbeat, downbeat; bars have 3 or 4 beats.
+None of madmom's trained models is needed. Activations are (frames, 2): beat
+that is no downbeat, downbeat; bars have 3 or 4 beats.
 """
 import json
 import os

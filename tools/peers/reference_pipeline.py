@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole annotation pipeline in PyTorch and numpy, with madmom's DBN.
 
-  reference_pipeline.py --model FILE.safetensors --madmom PYTHON -o FOLDER SONG...
+  reference_pipeline.py --model FILE --madmom PYTHON -o FOLDER SONG...
 
 Writes NAME.beats, .chords.lab, .structure.lab, .key and .tags for each song, as
-`mfm annotate --format text --out-dir` does, so that tools/devscore.py scores
-either; also NAME.act.npy (beat activations) and NAME.logits.npz. PYTHON is an
-interpreter that can import madmom. Needs ffmpeg, torch, torchaudio, safetensors.
+`mfm annotate --format text --out-dir` does, so that tools/devscore.py can score
+both; also NAME.act.npy (beat activations) and NAME.logits.npz. PYTHON is an
+interpreter that can import madmom. Needs ffmpeg, torch, torchaudio and
+safetensors.
 
 Windows of config.window seconds overlap by half; a hidden state comes from the
 window whose middle half it lies in (edges: from the first and last window).

@@ -6,9 +6,9 @@ Written from the description of the network (Won, Hung, Le, ICASSP 2024; Gulati
 et al. 2020 for the blocks); parameter names are those of the published
 checkpoints without their `model.` prefix, so those files load as they are.
 
-  torch_conformer.py --check FOLDER...   compare with recorded hidden states and
-                                         tokens; exit 1 where they differ
-  torch_conformer.py --make FILE         write a model of the published shape with
+  torch_conformer.py --check FOLDER...   compare with recorded hidden states
+                                         and tokens; exit 1 where they differ
+  torch_conformer.py --make FILE         write a model of the published shape,
                                          random weights (.safetensors or .pt)
 
 Needs torch; torchaudio for mel(), safetensors to read and write that format.
