@@ -5,7 +5,7 @@
   devscore.py RESULTS SONGS [EXPECTED.json] [--limit 0.01] [--per-song]
 
 RESULTS holds NAME.beats, NAME.chords.lab, NAME.structure.lab, NAME.key and
-NAME.tags (all tags with scores: `mfm annotate --all`), or NAME.json of
+NAME.tags (all tags with scores, as `mfm annotate` writes), or NAME.json of
 `mfm annotate`. SONGS holds the labels: NAME.beats .lab .seg .key .tags, and is
 what decides which songs are scored. Prints each figure beside the one in
 EXPECTED.json; exit 1 where they differ by more than the limit or a result is
@@ -184,7 +184,7 @@ def score_tags(labels, results):
         lacking = [n for n, r in results.items() if tag not in r["tag"]]
         if lacking:
             raise SystemExit(f"{lacking[0]}: no score for the tag {tag}; "
-                             "have mfm print all tags (--all)")
+                             "all tags of the model are needed")
         auc.append(roc_auc(
             np.array([tag in truth[n] for n in results]),
             np.array([r["tag"][tag] for r in results.values()])))
