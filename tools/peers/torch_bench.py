@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time PyTorch on the work that tools/kbench gives to mfm; one JSON line.
+
+  torch_bench.py mel SECONDS REPEAT [--threads N] [--chunk S]
+  torch_bench.py encoder MODEL SECONDS REPEAT [--threads N]
+                         [--layout default|channels_last] [--precision f32|bf16]
+  torch_bench.py versions
+
+Input is the same pseudo-random sequence as in kbench, so that `check` (mel: the
+mean in dB; encoder: the mean of channel 0 of the last hidden state) must agree.
+"""
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+
+import torch_conformer
+
+
+def noise(count):
+    """The linear congruential sequence of kbench, in [-1, 1)."""
+    out = np.empty(count, np.uint32)
+    x = 1
+    for i in range(count):
+        x = (x * 1664525 + 1013904223) & 0xffffffff
+        out[i] = x
+    return torch.from_numpy((out >> 8).astype(np.float32) / 2 ** 23 - 1)
+
+
+def report(what, runs, check, **more):
+    print(json.dumps(dict(
+        what=what, program=f"torch {torch.__version__}",
+        seconds=statistics.median(runs), runs=len(runs),
+        rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        check=check, **more)))
+
+
+def timed(work, repeat):
+    """Result of the first, untimed call and the seconds of the others."""
+    result = work()
+    runs = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        work()
+        runs.append(time.perf_counter() - start)
+    return result, runs
+
+
+def bench_mel(args):
+    """Whole seconds of noise that repeats each second; cut in chunks."""
+    wave = 0.1 * noise(24000).repeat(args.seconds)
+    transform = torch_conformer.mel_transform()
+    chunk = 24000 * (args.chunk or args.seconds)
+
+    def work():
+        return [transform(wave[i:i + chunk])[..., :-1]
+                for i in range(0, len(wave), chunk)]
+    parts, runs = timed(work, args.repeat)
+    total = sum(p.double().sum() for p in parts)
+    report("mel", runs, (total / sum(p.numel() for p in parts)).item(),
+           chunk_s=args.chunk)
+
+
+def sizes_of(tensors):
+    """The configuration that the shapes of published tensors tell."""
+    count = 1 + max(int(k.split(".")[2]) for k in tensors
+                    if k.startswith("conformer.layers."))
+    dim = len(tensors["conformer.layer_norm.weight"])
+    freqs = len(tensors["conformer.embed_positions.inv_freq"])
+    first = "conformer.layers.0."
+    return dict(
+        dim=dim, layers=count, heads=dim // (2 * freqs), time_strides=(2, 2),
+        ffn=len(tensors[first + "ffn1.intermediate_dense.bias"]),
+        kernel=tensors[first + "conv_module.depthwise_conv.weight"].shape[2],
+        conv_dim=len(tensors["conv.conv.0.conv1.bias"]))
+
+
+def bench_encoder(args):
+    tensors = torch_conformer.read_tensors(args.model)
+    tensors = {k.removeprefix("model."): v for k, v in tensors.items()
+               if not k.removeprefix("model.").startswith("linear.")}
+    with torch.device("meta"):  # no memory for weights that are replaced
+        net = torch_conformer.Conformer(**sizes_of(tensors)).eval()
+    net.load(tensors, assign=True)
+    del tensors
+    x = noise(args.seconds * 100 * 128).view(1, -1, 128).transpose(1, 2)
+    x = x.contiguous()
+    if args.precision == "bf16":
+        net, x = net.bfloat16(), x.bfloat16()
+    if args.layout == "channels_last":
+        net.conv = net.conv.to(memory_format=torch.channels_last)
+    hidden, runs = timed(lambda: net(x), args.repeat)
+    report("encoder", runs, hidden[-1][..., 0].double().mean().item(),
+           layout=args.layout, precision=args.precision)
+
+
+def versions(_):
+    import torchaudio
+    print(f"torch {torch.__version__}, torchaudio {torchaudio.__version__}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--threads", type=int, default=2)
+    sub = parser.add_subparsers(required=True)
+    mel = sub.add_parser("mel")
+    mel.add_argument("--chunk", type=int, default=30)
+    mel.set_defaults(work=bench_mel)
+    encoder = sub.add_parser("encoder")
+    encoder.add_argument("model")
+    encoder.add_argument("--layout", default="default",
+                         choices=["default", "channels_last"])
+    encoder.add_argument("--precision", default="f32",
+                         choices=["f32", "bf16"])
+    encoder.set_defaults(work=bench_encoder)
+    for p in (mel, encoder):
+        p.add_argument("seconds", type=int)
+        p.add_argument("repeat", type=int)
+    sub.add_parser("versions").set_defaults(work=versions)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    with torch.inference_mode():
+        args.work(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
