@@ -84,6 +84,23 @@ START_TEST(eval_beat_few_events)
 }
 END_TEST
 
+/* One beat missed: the track counts with its wrong ends, too many for 60 beats
+ * and few enough for 100 (as mir_eval finds). */
+START_TEST(eval_beat_goto_track)
+{
+    double ref[100], est[100], got[EVAL_BEAT_COUNT];
+    int n = _i ? 100 : 60, m = 0;
+
+    for (int i = 0; i < n; i++) {
+        ref[i] = 6 + 0.5 * i;
+        if (i != n * 7 / 10 - 2)
+            est[m++] = ref[i];
+    }
+    ck_assert(!eval_beat(got, ref, (size_t)n, est, (size_t)m, 5, NULL));
+    ck_assert(got[EVAL_BEAT_GOTO] == _i);
+}
+END_TEST
+
 START_TEST(eval_beat_f_trims)
 {
     static const double early[] = { 1, 5, 6.07 };
@@ -118,6 +135,7 @@ int main(void)
 
     tcase_add_test(t, eval_beat_golden);
     tcase_add_loop_test(t, eval_beat_few_events, 0, ARRAY_LEN(odd));
+    tcase_add_loop_test(t, eval_beat_goto_track, 0, 2);
     tcase_add_test(t, eval_beat_f_trims);
     tcase_add_test(t, eval_beat_refuses);
     suite_add_tcase(s, t);

@@ -50,6 +50,18 @@ START_TEST(eval_segment_accuracy)
 }
 END_TEST
 
+/* Boundaries less than 1e-5 s apart are one: 3 of them, 2 found. */
+START_TEST(eval_segment_rounds_boundaries)
+{
+    static const double s2[] = { 0, 1.000001 }, e2[] = { 1, 2 }, two[] = { 2 };
+    struct eval_spans ref = { s2, e2, ab, 2 }, est = { start, two, ab, 1 };
+    double got[EVAL_SEGMENT_COUNT];
+
+    ck_assert(!eval_segment(got, &ref, &est, NULL));
+    ck_assert(got[EVAL_SEGMENT_R05] == 2 / 3.0);
+}
+END_TEST
+
 /* What mir_eval 0.8.2 gives for a piece shorter than a frame. */
 START_TEST(eval_segment_without_frames)
 {
@@ -101,6 +113,7 @@ int main(void)
 
     tcase_add_test(t, eval_segment_golden);
     tcase_add_test(t, eval_segment_accuracy);
+    tcase_add_test(t, eval_segment_rounds_boundaries);
     tcase_add_test(t, eval_segment_without_frames);
     tcase_add_test(t, eval_segment_refuses);
     suite_add_tcase(s, t);
