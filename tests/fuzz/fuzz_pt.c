@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Any bytes: refused, or tensors whose every element can be read. Bytes that are
- * neither of the two containers are tried as a bare pickle, which a mutation
- * reaches more easily than the one within. */
+/* Any bytes: refused, or tensors whose every element can be read. The bytes are
+ * tried as a bare pickle too, which a mutation reaches more easily than the one
+ * within a container. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -233,6 +233,46 @@ START_TEST(torchfile_refuses_by_name)
 }
 END_TEST
 
+/* Files that are damaged, hostile, or beyond what mfm reads. */
+static const struct bad {
+    const char *file;
+    int code;
+    const char *word;
+} bad[] = {
+    { "bad-pt/bigendian.pt", ERR_UNSUPPORTED, "big-endian" },
+    { "bad-pt/class.pt", ERR_UNSUPPORTED, "EvilStorage" },
+    { "bad-pt/cycle.pt", ERR_FORMAT, "nested too deeply" },
+    { "bad-pt/dims.pt", ERR_UNSUPPORTED, "9 dimensions" },
+    { "bad-pt/expanded.pt", ERR_UNSUPPORTED, "repeats elements" },
+    { "bad-pt/laughs.pt", ERR_FORMAT, "nested too deeply" },
+    { "bad-pt/missing-storage.pt", ERR_FORMAT, "missing" },
+    { "bad-pt/name.pt", ERR_UNSUPPORTED, "zero byte" },
+    { "bad-pt/negative.pt", ERR_FORMAT, "unknown way" },
+    { "bad-pt/no-pickle.pt", ERR_FORMAT, "no data.pkl" },
+    { "bad-pt/numel.pt", ERR_FORMAT, "unknown way" },
+    { "bad-pt/quantized.pt", ERR_UNSUPPORTED, "kind that mfm does not read" },
+    { "bad-pt/reach.pt", ERR_FORMAT, "reaches beyond its storage" },
+    { "bad-pt/shape-overflow.pt", ERR_FORMAT, "reaches beyond" },
+    { "bad-pt/size.pt", ERR_FORMAT, "16 bytes, 20 are due" },
+    { "bad-pt/sparse.pt", ERR_UNSUPPORTED, "_rebuild_sparse_tensor" },
+    { "bad-pt/stride-overflow.pt", ERR_FORMAT, "reaches beyond" },
+    { "bad-pt/tar.pt", ERR_UNSUPPORTED, "tar archive" },
+    { "bad-pt/torchscript.pt", ERR_UNSUPPORTED, "TorchScript" },
+    { "bad-pt/two-classes.pt", ERR_FORMAT, "two ways" },
+};
+
+START_TEST(torchfile_open_refuses)
+{
+    struct torchfile *tf = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(torchfile_open(&tf, unit_data(bad[_i].file), &err),
+                     bad[_i].code);
+    ck_assert_msg(strstr(err.msg, bad[_i].word) && strstr(err.msg, ".pt: "),
+                  "%s", err.msg);
+}
+END_TEST
+
 START_TEST(safetensors_and_npy_of_the_same_set)
 {
     struct safetensors st = {0};
@@ -269,6 +309,7 @@ int main(void)
     tcase_add_loop_test(t, torchfile_write_reads_back, 0, n);
     tcase_add_loop_test(t, torchfile_parse_survives_damage, 0, n);
     tcase_add_test(t, torchfile_refuses_by_name);
+    tcase_add_loop_test(t, torchfile_open_refuses, 0, (int)ARRAY_LEN(bad));
     tcase_add_test(t, safetensors_and_npy_of_the_same_set);
     suite_add_tcase(s, t);
     return unit_run(s);
