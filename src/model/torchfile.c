@@ -49,6 +49,7 @@ struct torchfile {
     struct storage *storage; /* sorted by key once all are known */
     size_t n_storage;
     int wrapped;
+    int warned; /* of a wrong checksum: once is enough */
     void *unpacked; /* of storage number unpacked_of */
     size_t unpacked_of;
 };
@@ -569,13 +570,17 @@ int torchfile_wrapped(const struct torchfile *tf)
     return tf->wrapped;
 }
 
-static void check_sum(const struct torchfile *tf, struct storage *s)
+static void check_sum(struct torchfile *tf, struct storage *s)
 {
     const struct zip_entry *e = s->entry;
 
-    if (e && !s->checked && crc32_z(0, s->data, e->size) != e->crc)
+    if (e && !s->checked && !tf->warned &&
+        crc32_z(0, s->data, e->size) != e->crc) {
         log_warn("%s: entry \"%.200s\" does not have the checksum that the "
-                 "archive gives: the file may be damaged", tf->name, e->name);
+                 "archive gives: the file may be damaged (others are not "
+                 "checked)", tf->name, e->name);
+        tf->warned = 1;
+    }
     s->checked = 1;
 }
 

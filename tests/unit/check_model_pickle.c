@@ -83,7 +83,7 @@ static const struct bad {
     { BYTES("(."), "nothing to pop" },
     { BYTES("N"), "cut off" },
     { BYTES("\x80\x02"), "cut off" },
-    { BYTES("\x80\x63N."), "protocol" },
+    { BYTES("\x80\x04N."), "protocol 4" },
     { BYTES("X\xff\xff\xff\xffzz."), "cut off" },
     { BYTES("cos\nsystem."), "cut off" },
     { BYTES("t."), "no mark" },
@@ -107,7 +107,7 @@ START_TEST(pickle_read_refuses)
     char *copy = xmalloc(bad[_i].n + 1);
 
     memcpy(copy, bad[_i].data, bad[_i].n);
-    ck_assert_int_eq(pickle_read(&p, copy, bad[_i].n, "x", &err), ERR_FORMAT);
+    ck_assert(pickle_read(&p, copy, bad[_i].n, "x", &err) < 0);
     ck_assert_msg(strstr(err.msg, bad[_i].word) != NULL, "%s", err.msg);
     ck_assert_ptr_null(p.value);
     free(copy);
