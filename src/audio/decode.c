@@ -18,8 +18,8 @@
 
 enum {
     IO_BYTES = 32768,    /* libavformat's buffer */
-    IO_ROUNDS = 16,      /* times a file may be read over, seeking to and fro, */
-    IO_SPARE = 1 << 24,  /* with so many bytes more */
+    IO_ROUNDS = 16,      /* times that a file may be read, to and fro, */
+    IO_SPARE = 1 << 24,  /* and so many bytes more each time */
     CHUNK = 8192,        /* samples mixed and resampled at a time */
     RETRIES = 64,        /* failed packets in succession before giving up */
     IDLE = 1000000       /* packets in succession that give no sample */
@@ -322,7 +322,7 @@ static int open_codec(struct decoder *d, struct err *err)
         return err_set(err, ERR_NOMEM, "%s: no memory to decode", d->name);
     if (av.avcodec_parameters_to_context(d->codec, d->stream->codecpar) < 0)
         return err_set(err, ERR_FORMAT, "%s: bad codec parameters", d->name);
-    d->codec->pkt_timebase = d->stream->time_base; /* to cut the priming */
+    d->codec->pkt_timebase = d->stream->time_base; /* avcodec.h asks for it */
     d->codec->thread_count = 1;
     if (av.avcodec_open2(d->codec, codec, NULL) < 0)
         return err_set(err, ERR_FORMAT, "%s: the audio stream is damaged or "

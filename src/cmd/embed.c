@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/npy.h"
 #include "base/xalloc.h"
 #include "cmd/analyse.h"
 #include "cmd/batch.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/outputs.h"
 #include "cmd/session.h"
 #include "cmd/spool.h"
 #include "head/pool.h"
+#include "write/json.h"
 
 struct embed {
     struct session session;
     struct analyser *analyser;
     const struct cmd_common *common;
     int *layer, n_layers;  /* hidden states; 0: mel */
-    const char *layer_name;
     int all;               /* --layer all: a dimension of its own */
     int width;             /* values in a row */
     double rate;           /* of the rows that come */
@@ -136,14 +137,20 @@ static int shape(const struct embed *e, int64_t *dim)
     return n;
 }
 
+/* What is known of the array: the result, and layer, rate and shape. */
 static cJSON *describe(struct embed *e, const char *file, double duration)
 {
-    cJSON *o = session_json(&e->session, file, duration);
+    struct result r;
     int64_t dim[3];
     int n = shape(e, dim);
-    cJSON *a;
+    cJSON *o, *a;
 
-    cJSON_AddStringToObject(o, "layer", e->layer_name);
+    session_result(&e->session, &r, file, duration);
+    o = write_json_object(&r);
+    if (e->all || !e->n_layers)
+        cJSON_AddStringToObject(o, "layer", e->all ? "all" : "mel");
+    else
+        cJSON_AddNumberToObject(o, "layer", e->layer[0]);
     if (e->mean)
         cJSON_AddNullToObject(o, "rate");
     else
@@ -172,8 +179,8 @@ static void print_row(struct strbuf *out, const float *row, int n)
 }
 
 /* The object, with the nested lists of "embedding" as its last field. */
-static int write_json(struct embed *e, FILE *f, const char *file,
-                      double duration, struct err *err)
+static int write_json_line(struct embed *e, FILE *f, const char *file,
+                           double duration, struct err *err)
 {
     cJSON *o = describe(e, file, duration);
     struct strbuf text = STRBUF_INIT;
@@ -208,24 +215,188 @@ static int write_json(struct embed *e, FILE *f, const char *file,
     return rc;
 }
 
-static int embed_one(void *ctx, const char *path, struct batch_out *out,
+/* The array to its file or to stdout; beside a file what is known of it. */
+static int write_array(struct embed *e, struct batch *b, const char *path,
+                       double duration, struct err *err)
+{
+    struct file_out out = {0};
+    struct strbuf text = STRBUF_INIT;
+    char *name = NULL, *beside;
+    cJSON *about;
+    int rc = batch_open(b, ".npy", &out, &name, err);
+
+    if (!rc)
+        rc = write_npy(e, out.f, err);
+    if (!rc)
+        rc = file_out_commit(&out, err);
+    file_out_abort(&out);
+    if (!rc && strcmp(name, "-")) {
+        about = describe(e, path, duration);
+        json_print(&text, about);
+        strbuf_addch(&text, '\n');
+        cJSON_Delete(about);
+        beside = xasprintf("%s.json", name);
+        rc = outputs_write(beside, b->common->force, &text, err);
+        free(beside);
+    }
+    strbuf_release(&text);
+    free(name);
+    return rc;
+}
+
+static int write_line(struct embed *e, struct batch *b, const char *path,
+                      double duration, struct err *err)
+{
+    struct file_out out = {0};
+    char *name = NULL;
+    FILE *f = NULL;
+    int rc;
+
+    if (!b->common->out_dir) {
+        TRY(batch_lines(b, &f, err));
+        TRY(write_json_line(e, f, path, duration, err));
+        return fflush(f) || ferror(f) ? err_sys(err, "cannot write") : 0;
+    }
+    rc = batch_open(b, ".ndjson", &out, &name, err);
+    if (!rc)
+        rc = write_json_line(e, out.f, path, duration, err);
+    if (!rc)
+        rc = file_out_commit(&out, err);
+    file_out_abort(&out);
+    free(name);
+    return rc;
+}
+
+static int embed_one(void *ctx, struct batch *b, const char *path,
                      struct err *err)
 {
     struct embed *e = ctx;
     struct analysis result;
-    cJSON *about;
-    int rc;
 
     TRY(start(e, err));
+    analyser_progress(e->analyser, batch_progress, b);
     TRY(analyser_run(e->analyser, path, &result, err));
     for (int i = 0; i < tracks(e); i++)
         TRY(finish_track(e, i, err));
-    if (out->json)
-        return write_json(e, out->f, path, result.duration, err);
-    rc = write_npy(e, out->f, err);
-    about = describe(e, path, result.duration);
-    json_print(out->sidecar, about);
-    strbuf_addch(out->sidecar, '\n');
-    cJSON_Delete(about);
+    return b->text ? write_array(e, b, path, result.duration, err)
+                   : write_line(e, b, path, result.duration, err);
+}
+
+/* ---- options ---- */
+
+/* The layer that all heads read; all of them if they read several; the last if
+ * there are none. */
+static int default_layer(const struct model_config *c)
+{
+    int layer = c->encoder.layers;
+
+    for (int i = 0; i < c->n_heads; i++) {
+        int l = c->heads[i].layer < 0 ? c->encoder.layers : c->heads[i].layer;
+
+        if (i && l != layer)
+            return -1;
+        layer = l;
+    }
+    return layer;
+}
+
+/* Sets layer, n_layers, all, width and rate from --layer (NULL: not given). */
+static int choose_layers(struct embed *e, const char *name, struct err *err)
+{
+    const struct model_config *c = &e->session.model->config;
+    int last = c->encoder.layers, one = default_layer(c);
+    char *end;
+
+    e->width = c->encoder.dim;
+    e->rate = c->encoder.rate;
+    e->all = name ? !strcmp(name, "all") : one < 0;
+    if (name && !strcmp(name, "mel")) {
+        e->width = c->mel.bands;
+        e->rate = (double)c->sample_rate / c->mel.hop;
+        return 0;
+    }
+    if (name && !e->all) {
+        long v = strtol(name, &end, 10);
+
+        if (!strcmp(name, "last"))
+            v = last;
+        else if (end == name || *end || v < 0 || v > last)
+            return err_set(err, ERR_ARG, "--layer: '%s' is not mel, all, last "
+                           "or one of 0..%d", name, last);
+        one = (int)v;
+    }
+    e->n_layers = e->all ? last + 1 : 1;
+    e->layer = xcalloc((size_t)e->n_layers, sizeof(*e->layer));
+    for (int i = 0; i < e->n_layers; i++)
+        e->layer[i] = e->all ? i : one;
+    return 0;
+}
+
+static int open_all(struct embed *e, const char *layer, double window,
+                    double hop, struct err *err)
+{
+    struct analyser_config c = { .ctx = e, .window_s = window, .hop_s = hop };
+
+    TRY(session_open(&e->session, e->common, err));
+    TRY(choose_layers(e, layer, err));
+    c.layer = e->layer;
+    c.n_layers = e->n_layers;
+    if (e->n_layers)
+        c.emit = take_states;
+    else
+        c.emit_mel = take_mel;
+    return analyser_new(&e->analyser, e->session.model, e->session.be, &c, err);
+}
+
+int cmd_embed(int argc, char **argv)
+{
+    struct cmd_common common = CMD_COMMON_INIT;
+    struct embed e = { .common = &common };
+    const char *layer = NULL, *pool = NULL;
+    double window = 0, hop = 0;
+    const struct opt own[] = {
+        { 0, "layer", OPT_STRING, &layer, "N|last|all|mel",
+          "which hidden state (the one that the model's heads read)", 0, 0,
+          NULL },
+        { 0, "rate", OPT_DOUBLE, &e.out_rate, "R",
+          "frames a second to average to (the encoder's)", 0.001, 100000,
+          NULL },
+        { 0, "pool", OPT_CHOICE, &pool, "mean", "one vector for the recording",
+          0, 0, "mean" },
+        { 0, "window", OPT_DOUBLE, &window, "S",
+          "seconds of audio that the encoder sees at once (the model's)", 1,
+          600, NULL },
+        { 0, "hop", OPT_DOUBLE, &hop, "S",
+          "seconds from one window to the next (half the window)", 0.1, 600,
+          NULL },
+        { .kind = OPT_END }
+    };
+    const struct cmd_usage usage = {
+        "embed", "mfm embed [OPTIONS] [FILE...]",
+        "Writes the hidden states of the encoder, for other programs or for "
+        "the tasks of\nmfm.\n", own,
+        CMD_MODEL | CMD_INPUT | CMD_OUTPUT | CMD_OUT_DIR | CMD_FORMAT |
+            CMD_PROGRESS
+    };
+    struct err err = {0};
+    int n, rc;
+
+    common.formats = "npy|ndjson";
+    rc = cmd_begin(&usage, &common, argc, argv, &n);
+    if (rc != CMD_GO)
+        return rc;
+    e.mean = pool != NULL;
+    if (e.mean && e.out_rate > 0)
+        return cmd_usage_error("embed", "--pool and --rate exclude each other");
+    if (open_all(&e, layer, window, hop, &err))
+        rc = cmd_start_error("embed", &err);
+    else
+        rc = batch_run(&usage, &common, n, argv,
+                       !common.format || !strcmp(common.format, "npy"),
+                       embed_one, &e);
+    drop(&e);
+    analyser_free(e.analyser);
+    session_release(&e.session);
+    free(e.layer);
     return rc;
 }

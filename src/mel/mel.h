@@ -43,7 +43,8 @@ size_t mel_finish(struct mel *m, float *out);
 /* A whole recording x (n) into out (n / hop, bands). */
 void mel_clip(struct mel *m, const float *x, size_t n, float *out);
 
-/* x (n) = 10 log10(max(x, 1e-10)), within 2e-5 dB up to 1e12. NaN becomes -100. */
+/* x (n) = 10 log10(max(x, 1e-10)), within 2e-5 dB up to 1e12; NaN becomes
+ * -100. */
 void mel_db(float *x, size_t n);
 
 #endif

@@ -174,9 +174,11 @@ int stft_next(struct stft *s, float *power)
 
     if (!ready(s))
         return 0;
+#pragma omp simd
     for (int i = 0; i < n; i++)
         s->work[i] = s->window[i] * x[i];
     fft_real(s->fft, s->spectrum, s->work);
+#pragma omp simd
     for (int k = 0; k <= n / 2; k++)
         power[k] = z[2 * k] * z[2 * k] + z[2 * k + 1] * z[2 * k + 1];
     s->at += (size_t)s->config.hop;

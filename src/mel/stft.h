@@ -23,8 +23,9 @@
 /* What stands for the n_fft / 2 samples before the start and behind the end. */
 enum stft_pad {
     STFT_ZERO,
-    STFT_REFLECT /* mirrored, the edge not repeated; where N <= n_fft / 2, which
-                  * torch refuses, to and fro as numpy.pad; one sample: itself */
+    STFT_REFLECT /* mirrored, the edge not repeated; where N <= n_fft / 2,
+                  * which torch refuses, to and fro as numpy.pad does; a
+                  * single sample stands for itself */
 };
 
 struct stft_config {

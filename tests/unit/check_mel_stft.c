@@ -86,7 +86,8 @@ START_TEST(stft_is_the_definition)
         for (int t = 0; n && t < 1 + n / 3; t++)
             for (int k = 0; k < BINS; k++)
                 ck_assert_double_eq_tol(first[t * BINS + k],
-                                        slow_power(x, n, 3, t, k, pad), 1e-5 * 60);
+                                        slow_power(x, n, 3, t, k, pad),
+                                        1e-5 * 60);
     }
     stft_free(s);
 }

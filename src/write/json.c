@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "write/json.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Length of the UTF-8 character at s (RFC 3629: no surrogates, nothing longer
+ * than needed, nothing above U+10FFFF), 0 if there is none. */
+static int utf8_len(const unsigned char *s)
+{
+    int len = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3
+            : *s < 0xf5 ? 4 : 0;
+
+    for (int i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
+        (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+static cJSON *text(const char *s)
+{
+    struct strbuf sb = STRBUF_INIT;
+    cJSON *v;
+
+    if (!s || !*s)
+        return cJSON_CreateNull();
+    while (*s) {
+        int len = utf8_len((const unsigned char *)s);
+
+        if (len)
+            strbuf_add(&sb, s, (size_t)len);
+        else
+            strbuf_addstr(&sb, "\xef\xbf\xbd");
+        s += len ? len : 1;
+    }
+    v = cJSON_CreateString(sb.s);
+    strbuf_release(&sb);
+    return v;
+}
+
+static cJSON *number(double x)
+{
+    /* + 0.0: no -0 */
+    return isfinite(x) ? cJSON_CreateNumber(round(x * 1e6) / 1e6 + 0.0)
+                       : cJSON_CreateNull();
+}
+
+static cJSON *whole(int x)
+{
+    return x ? cJSON_CreateNumber(x) : cJSON_CreateNull();
+}
+
+static void add_beats(cJSON *o, const struct result *r)
+{
+    cJSON *tempo = cJSON_AddObjectToObject(o, "tempo"), *list;
+
+    cJSON_AddItemToObject(tempo, "bpm", number(r->tempo.bpm));
+    cJSON_AddItemToObject(tempo, "confidence", number(r->tempo.confidence));
+    cJSON_AddItemToObject(o, "meter", whole(r->meter));
+    list = cJSON_AddArrayToObject(o, "beats");
+    for (size_t i = 0; i < r->beats->n; i++) {
+        const struct beat *b = &r->beats->v[i];
+        cJSON *item = cJSON_CreateObject();
+
+        cJSON_AddItemToObject(item, "time", number(b->time));
+        cJSON_AddItemToObject(item, "position", whole(b->position));
+        cJSON_AddItemToObject(item, "confidence", number(b->confidence));
+        cJSON_AddItemToArray(list, item);
+    }
+}
+
+static void add_segments(cJSON *o, const char *name, const struct segments *s)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, name);
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct segment *g = &s->v[i];
+        cJSON *item = cJSON_CreateObject();
+
+        cJSON_AddItemToObject(item, "start", number(g->start));
+        cJSON_AddItemToObject(item, "end", number(g->end));
+        cJSON_AddItemToObject(item, "label", text(g->label));
+        cJSON_AddItemToObject(item, "confidence", number(g->confidence));
+        cJSON_AddItemToArray(list, item);
+    }
+}
+
+static void add_key(cJSON *o, const struct result *r)
+{
+    cJSON *key = cJSON_AddObjectToObject(o, "key");
+
+    cJSON_AddItemToObject(key, "label", text(r->key->label));
+    cJSON_AddItemToObject(key, "confidence",
+                          number(r->key->label ? r->key->confidence : NAN));
+    if (r->key_over_time)
+        add_segments(key, "over_time", r->key_over_time);
+}
+
+static void add_tags(cJSON *o, const struct tags *t)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, "tags");
+
+    for (size_t i = 0; i < t->n; i++) {
+        cJSON *item = cJSON_CreateObject();
+
+        cJSON_AddItemToObject(item, "label", text(t->v[i].label));
+        cJSON_AddItemToObject(item, "score", number(t->v[i].score));
+        cJSON_AddItemToArray(list, item);
+    }
+}
+
+static void add_model(cJSON *o, const struct result *r)
+{
+    cJSON *model;
+
+    if (!r->model_name) {
+        cJSON_AddNullToObject(o, "model");
+        return;
+    }
+    model = cJSON_AddObjectToObject(o, "model");
+    cJSON_AddItemToObject(model, "name", text(r->model_name));
+    cJSON_AddItemToObject(model, "sha256", text(r->model_sha256));
+}
+
+static void add_all(cJSON *o, const struct result *r)
+{
+    cJSON_AddItemToObject(o, "duration", number(r->duration));
+    add_model(o, r);
+    cJSON_AddItemToObject(o, "mfm", text(r->version));
+    if (r->beats)
+        add_beats(o, r);
+    if (r->chords)
+        add_segments(o, "chords", r->chords);
+    if (r->structure)
+        add_segments(o, "structure", r->structure);
+    if (r->key)
+        add_key(o, r);
+    if (r->tags)
+        add_tags(o, r->tags);
+}
+
+cJSON *write_json_object(const struct result *r)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_AddItemToObject(o, "file", text(r->file));
+    if (r->error)
+        cJSON_AddItemToObject(o, "error", text(r->error));
+    else
+        add_all(o, r);
+    return o;
+}
+
+int write_json(struct strbuf *out, const struct result *r, int pretty,
+               struct err *err)
+{
+    cJSON *o = write_json_object(r);
+    char *s;
+
+    s = pretty ? cJSON_Print(o) : cJSON_PrintUnformatted(o);
+    cJSON_Delete(o);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "no memory to write the result");
+    strbuf_addstr(out, s);
+    strbuf_addch(out, '\n');
+    cJSON_free(s);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* json.h - a result as one JSON object. */
+#ifndef WRITE_JSON_H
+#define WRITE_JSON_H
+
+#include <cjson/cJSON.h>
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "write/result.h"
+
+/* Appends {file, duration, model {name, sha256}, mfm} and, for each task that was
+ * run, tempo {bpm, confidence}, meter and beats [{time, position, confidence}];
+ * chords and structure [{start, end, label, confidence}]; key {label,
+ * confidence, over_time}; tags [{label, score}]. A failed input is {file,
+ * error}. Numbers are rounded to 6 decimals; what is not known (NaN, position
+ * 0, label "") is null. Text that is not UTF-8 (file names may be anything)
+ * gets U+FFFD for each byte that does not belong.
+ *
+ * On one line, or with pretty on many; ends in a newline. ERR_NOMEM. */
+int write_json(struct strbuf *out, const struct result *r, int pretty,
+               struct err *err);
+
+/* The object itself, for commands that add fields of their own; the caller
+ * deletes it. */
+cJSON *write_json_object(const struct result *r);
+
+#endif

@@ -1,0 +1,26 @@
+/* result.h - what is known of one input, for the writers. */
+#ifndef WRITE_RESULT_H
+#define WRITE_RESULT_H
+
+#include "annot/annot.h"
+
+/* All pointers are borrowed. A task that was not run is NULL; a task that ran
+ * and found nothing is there and empty. */
+struct result {
+    const char *file;         /* as the user named it; any bytes */
+    const char *error;        /* not NULL: the input failed, nothing else is
+                                 written but file */
+    double duration;          /* seconds, NaN if not known */
+    const char *model_name;   /* NULL: no model was used */
+    const char *model_sha256; /* hexadecimal, or NULL */
+    const char *version;      /* of mfm */
+    const struct beats *beats;
+    struct tempo tempo;       /* these two are written with beats */
+    int meter;                /* 0: not known */
+    const struct segments *chords, *structure;
+    const struct key *key;
+    const struct segments *key_over_time; /* written with key */
+    const struct tags *tags;
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* golden.h - reference numbers of other programs, checked folder by folder.
+ *
+ * A folder's kind shows in its files:
+ *   mel        NAME.wav with NAME.hop240.npy (or another hop)
+ *   conformer  model.pt, config.json, stats.json, forward.safetensors, inN.wav
+ *   dbn        cases.json with arrays NAME.npy
+ *   pieces     pieces.safetensors
+ * Each check prints the largest difference of each quantity and its tolerance. */
+#ifndef TESTS_GOLDEN_H
+#define TESTS_GOLDEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+/* What was checked in a folder. */
+struct golden {
+    const char *folder;
+    int checked, failed;
+};
+
+/* One quantity: prints a line and counts it. */
+void golden_report(struct golden *g, const char *what, double difference,
+                   double tolerance);
+/* A quantity that could not be had: a failure. */
+void golden_broken(struct golden *g, const char *what, const char *why);
+
+/* folder/name in a buffer that the next but three calls reuse. */
+const char *golden_path(const struct golden *g, const char *name);
+int golden_has(const struct golden *g, const char *name);
+
+/* ||a - b|| / ||b||; 0 if both are 0; NaN counts as infinite. */
+double golden_relative(const float *a, const float *b, size_t n);
+
+/* All samples of a sound file at rate Hz; the caller frees *x. */
+int golden_samples(const char *path, int rate, float **x, size_t *n,
+                   struct err *err);
+/* The mel of a sound file in dB (frames, 128); the caller frees *x. */
+int golden_mel(const char *path, int hop, float **x, size_t *frames,
+               struct err *err);
+
+void check_mel(struct golden *g);
+void check_conformer(struct golden *g);
+void check_dbn(struct golden *g);
+void check_pieces(struct golden *g);
+
+#endif

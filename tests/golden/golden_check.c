@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* golden_check FOLDER...: exit 0 if all agree, 1 if not, 77 if no folder is
+ * there. */
+#include "golden.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audio/decode.h"
+#include "mel/mel.h"
+
+void golden_report(struct golden *g, const char *what, double difference,
+                   double tolerance)
+{
+    int ok = difference <= tolerance; /* false for NaN */
+
+    printf("%-4s %s: %s: %.3g (tolerance %.3g)\n", ok ? "ok" : "FAIL",
+           g->folder, what, difference, tolerance);
+    g->checked++;
+    g->failed += !ok;
+}
+
+void golden_broken(struct golden *g, const char *what, const char *why)
+{
+    printf("FAIL %s: %s: %s\n", g->folder, what, why);
+    g->checked++;
+    g->failed++;
+}
+
+const char *golden_path(const struct golden *g, const char *name)
+{
+    static char buf[4][4096];
+    static int next;
+    char *b = buf[next++ & 3];
+
+    snprintf(b, sizeof(buf[0]), "%s/%s", g->folder, name);
+    return b;
+}
+
+int golden_has(const struct golden *g, const char *name)
+{
+    return !access(golden_path(g, name), R_OK);
+}
+
+double golden_relative(const float *a, const float *b, size_t n)
+{
+    double diff = 0, norm = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - b[i];
+
+        diff += d * d;
+        norm += (double)b[i] * b[i];
+    }
+    if (diff == 0)
+        return 0;
+    return isfinite(diff) ? sqrt(diff / norm) : INFINITY;
+}
+
+int golden_samples(const char *path, int rate, float **x, size_t *n,
+                   struct err *err)
+{
+    enum { CHUNK = 1 << 16 };
+    struct decode_source src = { .path = path };
+    struct decoder *d = NULL;
+    size_t got = 0;
+    int rc = decoder_open(&d, &src, rate, err);
+
+    *x = NULL;
+    *n = 0;
+    do {
+        float *more = realloc(*x, (*n + CHUNK) * sizeof(*more));
+
+        if (!more)
+            rc = err_set(err, ERR_NOMEM, "%s: no memory", path);
+        else
+            *x = more;
+        if (!rc)
+            rc = decoder_read(d, *x + *n, CHUNK, &got, err);
+        *n += got;
+    } while (!rc && got == CHUNK);
+    decoder_free(d);
+    return rc;
+}
+
+int golden_mel(const char *path, int hop, float **x, size_t *frames,
+               struct err *err)
+{
+    struct mel_config config = MEL_CONFIG_INIT;
+    struct mel *m = NULL;
+    float *samples = NULL;
+    size_t n = 0;
+    int rc;
+
+    config.hop = hop;
+    *x = NULL;
+    rc = golden_samples(path, config.rate, &samples, &n, err);
+    if (!rc)
+        rc = mel_new(&m, &config, err);
+    if (!rc) {
+        *frames = n / (size_t)hop;
+        *x = malloc((*frames + 1) * (size_t)config.bands * sizeof(**x));
+        mel_clip(m, samples, n, *x);
+    }
+    mel_free(m);
+    free(samples);
+    return rc;
+}
+
+/* A name in the folder that ends so. */
+static int has_ending(const struct golden *g, const char *ending)
+{
+    DIR *d = opendir(g->folder);
+    const struct dirent *e;
+    size_t n = strlen(ending);
+    int found = 0;
+
+    while (d && (e = readdir(d)) != NULL)
+        found |= strlen(e->d_name) > n &&
+                 !strcmp(e->d_name + strlen(e->d_name) - n, ending);
+    if (d)
+        closedir(d);
+    return found;
+}
+
+static void check_folder(struct golden *g)
+{
+    if (golden_has(g, "model.pt") && golden_has(g, "forward.safetensors"))
+        check_conformer(g);
+    if (golden_has(g, "cases.json"))
+        check_dbn(g);
+    if (golden_has(g, "pieces.safetensors"))
+        check_pieces(g);
+    if (has_ending(g, ".hop240.npy") || has_ending(g, ".hop160.npy"))
+        check_mel(g);
+    if (!g->checked)
+        golden_broken(g, "folder", "nothing in it that is known");
+}
+
+int main(int argc, char **argv)
+{
+    int checked = 0, failed = 0;
+
+    if (argc < 2) {
+        fprintf(stderr, "usage: golden_check FOLDER...\n");
+        return 2;
+    }
+    for (int i = 1; i < argc; i++) {
+        struct golden g = { .folder = argv[i] };
+
+        if (access(argv[i], R_OK)) {
+            printf("skip %s: not there\n", argv[i]);
+            continue;
+        }
+        check_folder(&g);
+        checked += g.checked;
+        failed += g.failed;
+    }
+    printf("%d quantities, %d beyond tolerance\n", checked, failed);
+    return failed ? 1 : checked ? 0 : 77;
+}

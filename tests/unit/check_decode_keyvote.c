@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "unit.h"
+
+#include <math.h>
+
+#include "decode/keyvote.h"
+
+static const char *const names[] = { "C major", "A minor", "N" };
+static const struct classes keys = { names, 3 };
+static const struct frames two_frames = { 2, 0.5, 4 };
+
+START_TEST(key_vote_takes_the_mean)
+{
+    /* A minor wins one frame clearly, C major the other narrowly */
+    float p[6] = { .4f, .35f, .25f, .1f, .7f, .2f };
+    struct key k = {0};
+
+    ck_assert(!key_vote(&k, p, &two_frames, &keys, NULL));
+    ck_assert_str_eq(k.label, "A minor");
+    ck_assert_double_eq_tol(k.confidence, 0.525, 1e-6);
+    key_release(&k);
+}
+END_TEST
+
+START_TEST(key_vote_no_key)
+{
+    float p[6] = { .1f, .2f, .7f, .1f, .2f, .7f };
+    struct key k = {0};
+    struct frames none = { 2, 0.5, 0 };
+
+    ck_assert(!key_vote(&k, p, &none, &keys, NULL));
+    ck_assert_ptr_null(k.label);
+    ck_assert(!key_vote(&k, p, &two_frames, &keys, NULL));
+    ck_assert_str_eq(k.label, "N");
+    p[4] = .9f;
+    ck_assert(!key_vote(&k, p, &two_frames, &keys, NULL));
+    ck_assert_str_eq(k.label, "A minor");
+    p[0] = NAN;
+    ck_assert_int_eq(key_vote(&k, p, &two_frames, &keys, NULL), ERR_ARG);
+    key_release(&k);
+}
+END_TEST
+
+START_TEST(key_over_time_segments)
+{
+    float p[6] = { .999f, .0005f, .0005f, .0005f, .999f, .0005f };
+    struct segments s = {0};
+
+    ck_assert(!key_over_time(&s, p, &two_frames, &keys, NULL));
+    ck_assert_uint_eq(s.n, 2);
+    ck_assert_str_eq(s.v[1].label, "A minor");
+    ck_assert_double_eq(s.v[1].start, 2);
+    ck_assert_double_eq(s.v[1].end, 4);
+    segments_release(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("decode_keyvote");
+    TCase *t = tcase_create("keyvote");
+
+    tcase_add_test(t, key_vote_takes_the_mean);
+    tcase_add_test(t, key_vote_no_key);
+    tcase_add_test(t, key_over_time_segments);
+    suite_add_tcase(s, t);
+    return unit_run(s);
+}
