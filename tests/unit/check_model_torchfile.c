@@ -105,6 +105,26 @@ START_TEST(torchfile_reads_what_torch_wrote)
 }
 END_TEST
 
+/* "t" is the transpose of the numbers 0..23 in rows of 6. */
+START_TEST(torchfile_load_transposed)
+{
+    struct torchfile *tf = NULL;
+    struct stored t;
+    float f[24];
+    size_t i = 0;
+
+    ck_assert(!torchfile_open(&tf, unit_data("model_files/special.pt"), NULL));
+    while (strcmp(torchfile_tensor(tf, i)->name, "t"))
+        i++;
+    ck_assert(!torchfile_load(tf, i, &t, NULL));
+    ck_assert(!stored_contiguous(&t));
+    ck_assert(!stored_floats(&t, f, NULL));
+    for (int k = 0; k < 24; k++)
+        ck_assert(f[k] == (float)(k / 4 + k % 4 * 6));
+    torchfile_free(tf);
+}
+END_TEST
+
 /* Copies every tensor of one file into another, written by us. */
 static void rewrite(const char *from, const char *to, int wrapped)
 {
@@ -306,6 +326,7 @@ int main(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, torchfile_reads_what_torch_wrote, 0, n);
+    tcase_add_test(t, torchfile_load_transposed);
     tcase_add_loop_test(t, torchfile_write_reads_back, 0, n);
     tcase_add_loop_test(t, torchfile_parse_survives_damage, 0, n);
     tcase_add_test(t, torchfile_refuses_by_name);
