@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "base/opt.h"
 #include "base/xalloc.h"
 #include "cmd/cmd.h"
+#include "cmd/common.h"
 #include "model/convert.h"
-
-struct args {
-    const char *output, *stats, *config, *precision;
-    int to_pt, force, quiet, verbose, help;
-};
-
-static int usage_error(const char *message)
-{
-    log_error("convert: %s (see mfm convert -h)", message);
-    return 2;
-}
-
-static void print_help(const struct opt *table)
-{
-    struct strbuf text = STRBUF_INIT;
-
-    strbuf_addstr(&text,
-                  "usage: mfm convert [OPTIONS] FILE\n\n"
-                  "Makes a model file of a published MusicFM checkpoint, "
-                  "changes the precision of\n"
-                  "a model file, or writes one for PyTorch.\n\n"
-                  "Options:\n");
-    opt_help(&text, table);
-    fputs(text.s, stdout);
-    strbuf_release(&text);
-}
 
 /* The last part of path without its extension, and what is before it if whole.
  * The caller frees. */
@@ -49,30 +22,34 @@ static char *stem(const char *path, int whole)
     return xstrndup(from, (size_t)(end - from));
 }
 
-static int run(const char *in, const struct args *a)
+/* A file that is there is replaced only with --force: it may be a model that
+ * took weeks to train. */
+static int may_write(const char *path, int force)
 {
-    char *name = stem(in, 0), *base = stem(in, 1);
-    char *out = a->output ? xstrdup(a->output)
-                          : xasprintf("%s%s", base,
-                                      a->to_pt ? ".pt" : ".safetensors");
-    struct convert job = {
-        .in = in, .out = out, .name = name, .stats = a->stats,
-        .config = a->config, .to_pt = a->to_pt,
-        .precision = !a->precision ? CONVERT_KEEP
-                     : strcmp(a->precision, "f32") ? CONVERT_BF16 : CONVERT_F32
-    };
-    struct err err = {0};
     struct stat st;
-    int rc = 1;
 
-    if (strcmp(out, "-") && !a->force && !lstat(out, &st) &&
-        (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)))
+    return force || !strcmp(path, "-") || lstat(path, &st) ||
+           !(S_ISREG(st.st_mode) || S_ISLNK(st.st_mode));
+}
+
+static int run(struct convert *job, const struct cmd_common *c)
+{
+    char *name = stem(job->in, 0), *base = stem(job->in, 1);
+    char *out = c->output ? xstrdup(c->output)
+                          : xasprintf("%s%s", base,
+                                      job->to_pt ? ".pt" : ".safetensors");
+    struct err err = {0};
+    int rc = CMD_FAILED;
+
+    job->name = name;
+    job->out = out;
+    if (!may_write(out, c->force))
         log_error("%s: exists; give another name with -o, or --force", out);
-    else if (convert_run(&job, &err))
+    else if (convert_run(job, &err))
         log_error("%s", err.msg);
     else
-        rc = 0;
-    if (!rc)
+        rc = CMD_DONE;
+    if (rc == CMD_DONE)
         log_info("%s: written", out);
     free(name);
     free(base);
@@ -82,43 +59,45 @@ static int run(const char *in, const struct args *a)
 
 int cmd_convert(int argc, char **argv)
 {
-    struct args a = {0};
-    const struct opt table[] = {
-        { 'o', "output", OPT_STRING, &a.output, "FILE", "write to FILE "
-          "instead of the input's name with .safetensors (or .pt); - is "
-          "stdout", 0, 0, NULL },
-        { 0, "stats", OPT_STRING, &a.stats, "FILE", "JSON with "
+    struct cmd_common c = CMD_COMMON_INIT;
+    struct convert job = {0};
+    const char *precision = NULL;
+    const struct opt own[] = {
+        { 'o', "output", OPT_STRING, &c.output, "FILE", "write to FILE instead "
+          "of the input's name with .safetensors (or .pt); - is stdout", 0, 0,
+          NULL },
+        { 0, "force", OPT_FLAG, &c.force, NULL, "overwrite the output", 0, 0,
+          NULL },
+        { 0, "stats", OPT_STRING, &job.stats, "FILE", "JSON with "
           "melspec_2048_mean and melspec_2048_std of the training data", 0, 0,
           NULL },
-        { 0, "config", OPT_STRING, &a.config, "FILE", "JSON with what the "
+        { 0, "config", OPT_STRING, &job.config, "FILE", "JSON with what the "
           "checkpoint does not tell: hop, time_strides, window, name", 0, 0,
           NULL },
-        { 0, "precision", OPT_CHOICE, &a.precision, "f32|bf16", "type of the "
+        { 0, "precision", OPT_CHOICE, &precision, "f32|bf16", "type of the "
           "weights; as they are if not given", 0, 0, "f32|bf16" },
-        { 0, "to-pt", OPT_FLAG, &a.to_pt, NULL, "write a PyTorch checkpoint "
+        { 0, "to-pt", OPT_FLAG, &job.to_pt, NULL, "write a PyTorch checkpoint "
           "with the original names", 0, 0, NULL },
-        { 0, "force", OPT_FLAG, &a.force, NULL, "overwrite the output", 0, 0,
-          NULL },
-        { 'q', "quiet", OPT_FLAG, &a.quiet, NULL, "no warnings", 0, 0, NULL },
-        { 'v', "verbose", OPT_COUNT, &a.verbose, NULL, "say what is done", 0,
-          0, NULL },
-        { 'h', "help", OPT_FLAG, &a.help, NULL, "this text", 0, 0, NULL },
         { .kind = OPT_END }
     };
-    struct err err = {0};
-    int n = 0;
+    const struct cmd_usage usage = {
+        "convert", "mfm convert [OPTIONS] FILE",
+        "Makes a model file of a published MusicFM checkpoint, changes the\n"
+        "precision of a model file, or writes one for PyTorch.\n",
+        own, 0
+    };
+    int n = 0, rc = cmd_begin(&usage, &c, argc, argv, &n);
 
-    if (opt_parse((const struct opt *const[]){ table, NULL }, argc, argv, &n,
-                  &err))
-        return usage_error(err.msg);
-    if (a.help) {
-        print_help(table);
-        return 0;
-    }
+    if (rc != CMD_GO)
+        return rc;
     if (n != 1)
-        return usage_error(n ? "one file at a time" : "no file given");
+        return cmd_usage_error("convert", n ? "one file at a time"
+                                            : "no file given");
     if (!strcmp(argv[0], "-"))
-        return usage_error("the input must be a file, not stdin");
-    log_set_level(a.quiet ? LOG_ERROR : a.verbose ? LOG_INFO : LOG_WARN);
-    return run(argv[0], &a);
+        return cmd_usage_error("convert", "the input must be a file, not "
+                               "stdin");
+    if (precision)
+        job.precision = strcmp(precision, "f32") ? CONVERT_BF16 : CONVERT_F32;
+    job.in = argv[0];
+    return run(&job, &c);
 }

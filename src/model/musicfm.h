@@ -15,8 +15,8 @@ struct musicfm_tensor {
     int needed;      /* 0: in published files, but not used to run a model */
 };
 
-/* All tensors that a checkpoint of this configuration has: 465 for the published
- * one. The caller releases with musicfm_layout_free. */
+/* All tensors that a checkpoint of this configuration has: 465 for the
+ * published one. The caller releases with musicfm_layout_free. */
 struct musicfm_layout {
     struct musicfm_tensor *tensor;
     size_t n, cap;

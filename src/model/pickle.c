@@ -339,7 +339,11 @@ static int protocol(struct machine *m)
 
     if (!p)
         return ERR_FORMAT;
-    return *p <= 5 ? 0 : bad(m, "an unknown protocol");
+    if (*p > 3)
+        return err_set(m->err, ERR_UNSUPPORTED, "%s: pickle protocol %d; save "
+                       "it with protocol 2, the default of torch.save", m->name,
+                       *p);
+    return 0;
 }
 
 static int push_mark(struct machine *m)

@@ -45,7 +45,8 @@ struct pickle {
 
 /* Reads one pickle from the start of data, which must stay while the values are
  * used. name is for messages, which give the offset in the pickle. ERR_FORMAT
- * for damage and for opcodes outside the list; memory is bounded by a constant
+ * for damage and for opcodes outside the list, ERR_UNSUPPORTED for protocols
+ * above 3; memory is bounded by a constant
  * times size and by 4 million values. */
 int pickle_read(struct pickle *p, const void *data, size_t size,
                 const char *name, struct err *err);

@@ -47,14 +47,14 @@ const char *safetensors_meta(const struct safetensors *st, const char *key);
  *     TRY(safetensors_create(&out, path, tensor, n, meta, n_meta, err));
  *     for (size_t i = 0; i < n; i++) {
  *         const struct stored *t = out.tensor[i];   -- the order of the file
- *         safetensors_put(&out, bytes, count);      -- in as many pieces as fits
+ *         safetensors_put(&out, bytes, count);     -- in as many pieces as fits
  *     }
  *     rc = safetensors_commit(&out, err);
  *     safetensors_abort(&out);     -- always; after commit it only frees
  *
- * The order is the reference writer's: by type, widest first, then by name; the
- * header is padded with spaces to a multiple of 8. The file appears under its
- * name when it is complete. */
+ * The order is the reference writer's: by type, widest first, then by name;
+ * the header is padded with spaces to a multiple of 8. The file appears under
+ * its name when it is complete. */
 struct safetensors_out {
     struct file_out file;
     const struct stored **tensor; /* into the caller's array */

@@ -22,7 +22,8 @@ enum {
 /* The bytes behind one or more tensors. */
 struct storage {
     const struct pickle_value *key; /* its text */
-    enum stored_type type;
+    const struct pickle_value *class;
+    int type;                       /* enum stored_type; -1: not known */
     int64_t numel;
     const struct zip_entry *entry;  /* NULL in a legacy file */
     const unsigned char *data;      /* NULL while packed */
@@ -48,6 +49,7 @@ struct torchfile {
     struct storage *storage; /* sorted by key once all are known */
     size_t n_storage;
     int wrapped;
+    int warned; /* of a wrong checksum: once is enough */
     void *unpacked; /* of storage number unpacked_of */
     size_t unpacked_of;
 };
@@ -66,31 +68,22 @@ static int read_persid(const struct torchfile *tf,
                        struct err *err)
 {
     const struct pickle_value *class;
-    int type;
 
     if (id->kind != PICKLE_TUPLE || id->n < 5 || id->n > 6 ||
         !pickle_is_text(id->item[0], "storage") ||
         id->item[1]->kind != PICKLE_GLOBAL ||
         id->item[2]->kind != PICKLE_STRING ||
-        id->item[4]->kind != PICKLE_INT || id->item[4]->integer < 0)
+        id->item[4]->kind != PICKLE_INT || id->item[4]->integer < 0 ||
+        id->item[4]->integer > INT64_MAX / 64)
         return bad(tf, "a storage is described in an unknown way", err);
     class = id->item[1];
     if (class->len > 6 && !memcmp(class->text, "torch\n", 6))
-        type = stored_type_by_torch(class->text + 6, class->len - 6);
+        s->type = stored_type_by_torch(class->text + 6, class->len - 6);
     else if (pickle_is_global(class, "torch.storage UntypedStorage"))
-        type = STORED_U8;
+        s->type = STORED_U8;
     else
-        type = -1;
-    if (type < 0) {
-        int len = class->len < 100 ? (int)class->len : 100;
-        const char *nl = memchr(class->text, '\n', (size_t)len);
-
-        return err_set(err, ERR_UNSUPPORTED, "%s: storages of class %.*s are "
-                       "not supported", tf->name,
-                       nl ? len - (int)(nl + 1 - class->text) : len,
-                       nl ? nl + 1 : class->text);
-    }
-    s->type = (enum stored_type)type;
+        s->type = -1;
+    s->class = class;
     s->key = id->item[2];
     s->numel = id->item[4]->integer;
     return 0;
@@ -146,11 +139,18 @@ static int read_storages(struct torchfile *tf, struct err *err)
 
 static int64_t storage_bytes(const struct storage *s)
 {
-    int64_t n;
+    return s->numel * stored_type_bits((enum stored_type)s->type) / 8;
+}
 
-    return __builtin_mul_overflow(s->numel,
-                                  (int64_t)stored_type_bits(s->type) / 8, &n)
-               ? -1 : n;
+static int unknown_class(const struct torchfile *tf, const struct storage *s,
+                         const char *tensor, struct err *err)
+{
+    const char *class = s->class->text;
+    size_t module = strcspn(class, "\n") + 1, len = s->class->len - module;
+
+    return err_set(err, ERR_UNSUPPORTED, "%s: tensor \"%.200s\" is of a kind "
+                   "that mfm does not read (%.*s)", tf->name, tensor,
+                   len < 100 ? (int)len : 100, class + module);
 }
 
 /* ---- tensors ---- */
@@ -223,7 +223,9 @@ static int read_tensor(struct torchfile *tf, const char *name,
                        STORED_MAX_DIMS);
     s = find_storage(tf, args->item[0]->item[0]->item[2]);
     view = view_offset(args->item[0]->item[0]);
-    t.type = s->type;
+    if (s->type < 0)
+        return unknown_class(tf, s, name, err);
+    t.type = (enum stored_type)s->type;
     if (view < 0 ||
         __builtin_add_overflow(args->item[1]->integer, view, &offset) ||
         !stored_count_checked(&t, &count) ||
@@ -358,8 +360,10 @@ static int locate_entries(struct torchfile *tf, struct err *err)
     for (size_t i = 0; i < tf->n_storage; i++) {
         struct storage *s = &tf->storage[i];
         struct strbuf name = STRBUF_INIT;
-        int64_t bytes = storage_bytes(s);
+        int64_t bytes = s->type < 0 ? 0 : storage_bytes(s);
 
+        if (s->type < 0)
+            continue; /* an error only if a tensor that matters has it */
         strbuf_add(&name, "data/", 5);
         strbuf_add(&name, s->key->text, s->key->len < MAX_NAME
                                             ? s->key->len : MAX_NAME);
@@ -367,7 +371,7 @@ static int locate_entries(struct torchfile *tf, struct err *err)
         strbuf_release(&name);
         if (!s->entry)
             return bad(tf, "the data of a storage are missing", err);
-        if (bytes < 0 || (uint64_t)bytes != s->entry->size)
+        if ((uint64_t)bytes != s->entry->size)
             return err_set(err, ERR_FORMAT, "%s: damaged PyTorch file: entry "
                            "\"%.200s\" has %llu bytes, %lld are due", tf->name,
                            s->entry->name, (unsigned long long)s->entry->size,
@@ -429,8 +433,11 @@ static int locate_raw(struct torchfile *tf, size_t at,
     for (size_t i = 0; i < keys->n; i++) {
         struct storage *s = keys->item[i]->kind == PICKLE_STRING
                                 ? find_storage(tf, keys->item[i]) : NULL;
-        int64_t bytes = s ? storage_bytes(s) : -1, numel = 0;
+        int64_t bytes, numel = 0;
 
+        if (s && s->type < 0) /* its size is not known */
+            return unknown_class(tf, s, "?", err);
+        bytes = s ? storage_bytes(s) : -1;
         if (bytes < 0 || s->data)
             return bad(tf, "the list of storages does not fit the tensors",
                        err);
@@ -563,13 +570,17 @@ int torchfile_wrapped(const struct torchfile *tf)
     return tf->wrapped;
 }
 
-static void check_sum(const struct torchfile *tf, struct storage *s)
+static void check_sum(struct torchfile *tf, struct storage *s)
 {
     const struct zip_entry *e = s->entry;
 
-    if (e && !s->checked && crc32_z(0, s->data, e->size) != e->crc)
+    if (e && !s->checked && !tf->warned &&
+        crc32_z(0, s->data, e->size) != e->crc) {
         log_warn("%s: entry \"%.200s\" does not have the checksum that the "
-                 "archive gives: the file may be damaged", tf->name, e->name);
+                 "archive gives: the file may be damaged (others are not "
+                 "checked)", tf->name, e->name);
+        tf->warned = 1;
+    }
     s->checked = 1;
 }
 
@@ -593,7 +604,7 @@ int torchfile_load(struct torchfile *tf, size_t i, struct stored *out,
         data = tf->unpacked;
     }
     *out = tf->list[i];
-    out->data = data + t->offset * stored_type_bits(s->type) / 8;
+    out->data = data + t->offset * stored_type_bits(out->type) / 8;
     return 0;
 }
 

@@ -105,6 +105,26 @@ START_TEST(torchfile_reads_what_torch_wrote)
 }
 END_TEST
 
+/* "t" is the transpose of the numbers 0..23 in rows of 6. */
+START_TEST(torchfile_load_transposed)
+{
+    struct torchfile *tf = NULL;
+    struct stored t;
+    float f[24];
+    size_t i = 0;
+
+    ck_assert(!torchfile_open(&tf, unit_data("model_files/special.pt"), NULL));
+    while (strcmp(torchfile_tensor(tf, i)->name, "t"))
+        i++;
+    ck_assert(!torchfile_load(tf, i, &t, NULL));
+    ck_assert(!stored_contiguous(&t));
+    ck_assert(!stored_floats(&t, f, NULL));
+    for (int k = 0; k < 24; k++)
+        ck_assert(f[k] == (float)(k / 4 + k % 4 * 6));
+    torchfile_free(tf);
+}
+END_TEST
+
 /* Copies every tensor of one file into another, written by us. */
 static void rewrite(const char *from, const char *to, int wrapped)
 {
@@ -233,6 +253,46 @@ START_TEST(torchfile_refuses_by_name)
 }
 END_TEST
 
+/* Files that are damaged, hostile, or beyond what mfm reads. */
+static const struct bad {
+    const char *file;
+    int code;
+    const char *word;
+} bad[] = {
+    { "bad-pt/bigendian.pt", ERR_UNSUPPORTED, "big-endian" },
+    { "bad-pt/class.pt", ERR_UNSUPPORTED, "EvilStorage" },
+    { "bad-pt/cycle.pt", ERR_FORMAT, "nested too deeply" },
+    { "bad-pt/dims.pt", ERR_UNSUPPORTED, "9 dimensions" },
+    { "bad-pt/expanded.pt", ERR_UNSUPPORTED, "repeats elements" },
+    { "bad-pt/laughs.pt", ERR_FORMAT, "nested too deeply" },
+    { "bad-pt/missing-storage.pt", ERR_FORMAT, "missing" },
+    { "bad-pt/name.pt", ERR_UNSUPPORTED, "zero byte" },
+    { "bad-pt/negative.pt", ERR_FORMAT, "unknown way" },
+    { "bad-pt/no-pickle.pt", ERR_FORMAT, "no data.pkl" },
+    { "bad-pt/numel.pt", ERR_FORMAT, "unknown way" },
+    { "bad-pt/quantized.pt", ERR_UNSUPPORTED, "kind that mfm does not read" },
+    { "bad-pt/reach.pt", ERR_FORMAT, "reaches beyond its storage" },
+    { "bad-pt/shape-overflow.pt", ERR_FORMAT, "reaches beyond" },
+    { "bad-pt/size.pt", ERR_FORMAT, "16 bytes, 20 are due" },
+    { "bad-pt/sparse.pt", ERR_UNSUPPORTED, "_rebuild_sparse_tensor" },
+    { "bad-pt/stride-overflow.pt", ERR_FORMAT, "reaches beyond" },
+    { "bad-pt/tar.pt", ERR_UNSUPPORTED, "tar archive" },
+    { "bad-pt/torchscript.pt", ERR_UNSUPPORTED, "TorchScript" },
+    { "bad-pt/two-classes.pt", ERR_FORMAT, "two ways" },
+};
+
+START_TEST(torchfile_open_refuses)
+{
+    struct torchfile *tf = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(torchfile_open(&tf, unit_data(bad[_i].file), &err),
+                     bad[_i].code);
+    ck_assert_msg(strstr(err.msg, bad[_i].word) && strstr(err.msg, ".pt: "),
+                  "%s", err.msg);
+}
+END_TEST
+
 START_TEST(safetensors_and_npy_of_the_same_set)
 {
     struct safetensors st = {0};
@@ -266,9 +326,11 @@ int main(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, torchfile_reads_what_torch_wrote, 0, n);
+    tcase_add_test(t, torchfile_load_transposed);
     tcase_add_loop_test(t, torchfile_write_reads_back, 0, n);
     tcase_add_loop_test(t, torchfile_parse_survives_damage, 0, n);
     tcase_add_test(t, torchfile_refuses_by_name);
+    tcase_add_loop_test(t, torchfile_open_refuses, 0, (int)ARRAY_LEN(bad));
     tcase_add_test(t, safetensors_and_npy_of_the_same_set);
     suite_add_tcase(s, t);
     return unit_run(s);

@@ -1,0 +1,89 @@
+#!/bin/sh
+# mfm convert: a checkpoint to a model file and back, exit codes, messages,
+# nothing half-written.
+. "$TOP_SRCDIR/tests/cli/lib.sh"
+
+make=$TOP_BUILDDIR/tests/tools/make_musicfm
+small="--dim 32 --layers 2 --heads 2 --ffn 48 --kernel 7 --conv-dim 4 --codes 32"
+# shellcheck disable=SC2086
+"$make" $small a.pt >/dev/null || exit 99
+# shellcheck disable=SC2086
+"$make" $small --plain --stack 2 b.pt >/dev/null || exit 99
+echo '{"melspec_2048_mean": 6.75, "melspec_2048_std": 18.5}' >stats.json
+echo '{"hop": 160, "name": "seventy-five", "window": 12.5}' >config.json
+echo '{"name": "a"}' >name.json
+echo '{"dim": 64}' >wrong.json
+
+# expect_in FILE TEXT, expect_same FILE FILE
+expect_in() {
+    grep -qF -e "$2" "$1" || fail "$1 with '$2' expected"
+}
+expect_same() {
+    cmp -s "$1" "$2" || fail "$1 and $2 differ"
+}
+
+# there and back: the same bytes, because both writers are ours
+run convert a.pt --stats stats.json
+expect_exit 0
+expect_no_stdout
+expect_no_stderr
+expect_in a.safetensors '"name\":\"a\"'
+expect_in a.safetensors '"mean\":6.75,\"std\":18.5'
+run convert a.safetensors --to-pt -o back.pt
+expect_exit 0
+run convert back.pt --stats stats.json --config name.json
+expect_exit 0
+expect_same a.safetensors back.safetensors
+
+# what exists is not overwritten
+run convert a.pt --stats stats.json
+expect_exit 1
+expect_in_stderr "a.safetensors: exists"
+run convert a.pt --stats stats.json --force
+expect_exit 0
+expect_same a.safetensors back.safetensors
+rm a.safetensors
+
+# what fails says why in one line and leaves nothing
+head -c 3000 a.pt >cut.pt
+while read -r word call; do
+    # shellcheck disable=SC2086
+    run convert $call
+    expect_exit 1
+    expect_no_stdout
+    expect_one_line_stderr
+    expect_in_stderr "$word"
+done <<END
+--stats a.pt
+missing.json a.pt --stats missing.json
+missing.pt missing.pt --stats stats.json
+damaged cut.pt --stats stats.json
+PyTorch stats.json
+folder a.pt --stats stats.json -o no/such/folder/x
+dim a.pt --stats stats.json --config wrong.json
+END
+set -- *.safetensors*
+[ "$*" = back.safetensors ] || fail "left behind: $*"
+
+# rate, name, precision, stdout
+run convert b.pt --stats stats.json --config config.json --precision bf16 -o -
+expect_exit 0
+expect_no_stderr
+cp stdout b.safetensors
+for field in 'name\":\"seventy-five\"' 'hop\":160' 'rate\":75' 'window\":12.5'
+do
+    expect_in b.safetensors "\"$field"
+done
+expect_in b.safetensors '"dtype":"BF16"'
+run convert b.safetensors --precision f32 -o c.safetensors -v
+expect_exit 0
+expect_in_stderr "c.safetensors: written"
+grep -q '"dtype":"BF16"' c.safetensors && fail "no BF16 expected"
+
+expect_usage convert
+expect_usage convert a.pt b.pt
+expect_usage convert -
+expect_usage convert a.pt --precision f16
+expect_usage convert a.pt --stats
+expect_usage convert --bogus a.pt
+exit 0

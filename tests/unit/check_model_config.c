@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "unit.h"
+
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "model/config.h"
+
+static const char good[] =
+    "{\"format\":1,\"name\":\"t\",\"sample_rate\":24000,\"mel\":{\"n_fft\":2048"
+    ",\"hop\":240,\"bands\":128,\"mean\":-4.864137186497289,\"std\":18.5},"
+    "\"encoder\":{\"type\":\"conformer\",\"rate\":50,\"dim\":192,\"layers\":6,"
+    "\"heads\":3,\"ffn\":768,\"kernel\":31,\"conv_dim\":32,\"time_strides\":["
+    "2,1]},\"tokens\":[{\"type\":\"random\",\"stack\":2,\"dim\":16,\"codes\":"
+    "1024},{\"type\":\"rvq\",\"stack\":1,\"dim\":8,\"codes\":64,\"stages\":8}],"
+    "\"window\":24,\"heads\":{\"structure\":{\"hidden\":512,\"rate\":5,"
+    "\"activation\":\"softmax\",\"layer\":3,\"boundary\":true,\"classes\":["
+    "\"a\",\"b\"]},\"tag\":{\"hidden\":0,\"rate\":\"clip\",\"activation\":"
+    "\"sigmoid\",\"classes\":[\"x\"]}},\"provenance\":\"p\",\"license\":\"CC0"
+    "-1.0\"}";
+
+START_TEST(config_parse_all_fields)
+{
+    struct model_config c;
+    struct err err = {0};
+    const struct head_config *h;
+
+    ck_assert_msg(!config_parse_text(&c, good, &err), "%s", err.msg);
+    ck_assert_str_eq(c.name, "t");
+    ck_assert(c.mel.mean == -4.864137186497289 && c.mel.std == 18.5);
+    ck_assert(c.mel.n_fft == 2048 && c.mel.hop == 240 && c.mel.bands == 128);
+    ck_assert(c.encoder.rate == 50 && c.encoder.dim == 192);
+    ck_assert(c.encoder.layers == 6 && c.encoder.heads == 3);
+    ck_assert(c.encoder.ffn == 768 && c.encoder.kernel == 31);
+    ck_assert(c.encoder.conv_dim == 32 && c.encoder.time_strides[0] == 2 &&
+              c.encoder.time_strides[1] == 1);
+    ck_assert(c.n_tokens == 2 && c.tokens[0].codes == 1024 &&
+              c.tokens[0].stages == 1 && c.tokens[1].type == TOKENS_RVQ &&
+              c.tokens[1].stages == 8);
+    ck_assert(c.window == 24 && c.n_heads == 2);
+    h = config_head(&c, "structure");
+    ck_assert(h && h->layer == 3 && h->boundary && h->rate == 5 &&
+              h->n_classes == 2 && !strcmp(h->classes[1], "b"));
+    h = config_head(&c, "tag");
+    ck_assert(h && h->rate == 0 && h->layer == -1 && !h->boundary &&
+              h->activation == HEAD_SIGMOID);
+    ck_assert_ptr_null(config_head(&c, "key"));
+    ck_assert_str_eq(c.license, "CC0-1.0");
+    config_release(&c);
+}
+END_TEST
+
+START_TEST(config_print_reads_back)
+{
+    struct model_config c;
+    struct strbuf sb = STRBUF_INIT;
+
+    ck_assert(!config_parse_text(&c, good, NULL));
+    config_print(&c, &sb);
+    ck_assert_str_eq(sb.s, good);
+    config_release(&c);
+    strbuf_release(&sb);
+}
+END_TEST
+
+static const struct bad {
+    const char *from, *to; /* replaced in the good one */
+    int code;
+    const char *word;
+} bad[] = {
+    { "\"format\":1", "\"format\":2", ERR_UNSUPPORTED, "newer" },
+    { "\"format\":1,", "", ERR_FORMAT, "format: missing" },
+    { "\"dim\":192", "\"dim\":0", ERR_FORMAT, "encoder.dim" },
+    { "\"dim\":192", "\"dim\":1e9", ERR_FORMAT, "encoder.dim" },
+    { "\"dim\":192", "\"dim\":\"192\"", ERR_FORMAT, "encoder.dim" },
+    { "\"dim\":192", "\"dim\":190", ERR_FORMAT, "encoder.heads" },
+    { "\"layers\":6", "\"layers\":6.5", ERR_FORMAT, "encoder.layers" },
+    { "\"conformer\"", "\"bert\"", ERR_UNSUPPORTED, "not supported yet" },
+    { "\"conformer\"", "\"x\"", ERR_FORMAT, "conformer, bert" },
+    { "\"rate\":50", "\"rate\":25", ERR_FORMAT, "encoder.rate" },
+    { "\"kernel\":31", "\"kernel\":30", ERR_FORMAT, "not odd" },
+    { "[2,1]", "[2,3]", ERR_FORMAT, "time_strides" },
+    { "[2,1]", "[2]", ERR_FORMAT, "time_strides" },
+    { "\"stack\":2", "\"stack\":4", ERR_FORMAT, "tokens[0].stack" },
+    { "\"std\":18.5", "\"std\":0", ERR_FORMAT, "mel.std" },
+    { "\"bands\":128", "\"bands\":126", ERR_FORMAT, "mel.bands" },
+    { "\"layer\":3", "\"layer\":7", ERR_FORMAT, "heads.structure.layer" },
+    { "\"clip\"", "\"song\"", ERR_FORMAT, "heads.tag.rate" },
+    { "[\"x\"]", "[]", ERR_FORMAT, "heads.tag.classes" },
+    { "[\"x\"]", "[1]", ERR_FORMAT, "heads.tag.classes[0]" },
+    { "\"tag\"", "\"structure\"", ERR_FORMAT, "twice" },
+    { "\"window\":24", "\"window\":-1", ERR_FORMAT, "window" },
+    { "{\"format\"", "[{\"format\"", ERR_FORMAT, "JSON" },
+};
+
+START_TEST(config_parse_refuses)
+{
+    const struct bad *b = &bad[_i];
+    const char *at = strstr(good, b->from);
+    struct model_config c;
+    struct err err = {0};
+    char *text;
+
+    ck_assert_ptr_nonnull(at);
+    text = xasprintf("%.*s%s%s", (int)(at - good), good, b->to,
+                     at + strlen(b->from));
+    ck_assert_int_eq(config_parse_text(&c, text, &err), b->code);
+    ck_assert_msg(strstr(err.msg, b->word) != NULL, "%s", err.msg);
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("model_config");
+    TCase *t = tcase_create("config");
+
+    tcase_add_test(t, config_parse_all_fields);
+    tcase_add_test(t, config_print_reads_back);
+    tcase_add_loop_test(t, config_parse_refuses, 0, (int)ARRAY_LEN(bad));
+    suite_add_tcase(s, t);
+    return unit_run(s);
+}
