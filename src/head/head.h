@@ -23,8 +23,8 @@ struct scores {
 struct heads; /* of one model, for one recording after another */
 
 /* The heads of n_tasks tasks. m and be are borrowed and must outlive it.
- * state_rate: hidden states a second. ERR_ARG names a task that the model has no
- * head for; ERR_FORMAT weights that are missing or misshapen. */
+ * state_rate: hidden states a second. ERR_ARG names a task that the model has
+ * no head for; ERR_FORMAT weights that are missing or misshapen. */
 int heads_new(struct heads **out, struct model *m, struct backend *be,
               const char *const *task, int n_tasks, double state_rate,
               struct err *err);

@@ -1,6 +1,6 @@
-/* pool.h - adaptive average pooling over time, as a stream: output i is the mean
- * of inputs floor(i r) .. ceil((i + 1) r) - 1 with r = rate_in / rate_out (torch's
- * AdaptiveAvgPool1d, where r = n / m). It repeats inputs when r < 1. */
+/* pool.h - adaptive average pooling over time, as a stream: output i is the
+ * mean of inputs floor(i r) .. ceil((i + 1) r) - 1 with r = rate_in / rate_out
+ * (torch's AdaptiveAvgPool1d, r = n / m). It repeats inputs when r < 1. */
 #ifndef HEAD_POOL_H
 #define HEAD_POOL_H
 
@@ -9,8 +9,8 @@
 
 struct pool; /* rows that arrived and are still needed */
 
-/* Rows of dim values. The rates are in Hz, or any two numbers of that ratio; both
- * are taken to a millionth. ERR_ARG unless they are positive. */
+/* Rows of dim values. The rates are in Hz, or any two numbers of that ratio;
+ * both are taken to a millionth. ERR_ARG unless they are positive. */
 int pool_new(struct pool **out, int dim, double rate_in, double rate_out,
              struct err *err);
 void pool_free(struct pool *p); /* NULL is allowed */

@@ -1,4 +1,4 @@
-/* encoder.h - the Conformer of MusicFM: mel in, hidden states and logits out. */
+/* encoder.h - the Conformer of MusicFM: mel in, states and logits out. */
 #ifndef MODEL_ENCODER_H
 #define MODEL_ENCODER_H
 
@@ -9,9 +9,9 @@
 
 struct encoder; /* one thread at a time, like its backend */
 
-/* Checks names and shapes of all weights. m and be are borrowed and must outlive
- * the encoder. ERR_FORMAT names a tensor that is missing or has another shape;
- * ERR_UNSUPPORTED an encoder type that mfm cannot run. */
+/* Checks names and shapes of all weights. m and be are borrowed and must
+ * outlive the encoder. ERR_FORMAT names a tensor that is missing or has
+ * another shape; ERR_UNSUPPORTED an encoder type that mfm cannot run. */
 int encoder_new(struct encoder **out, struct model *m, struct backend *be,
                 struct err *err);
 void encoder_free(struct encoder *e); /* NULL is allowed */

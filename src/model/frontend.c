@@ -32,8 +32,8 @@ static int get_norm(struct model *m, const char *prefix, int64_t n,
     return get(m, prefix, "running_var", 1, d, &out->var, err);
 }
 
-/* Inference only: bn(conv(x)) is a convolution with scaled weights. The file has
- * kernels as (band, time); images here are (time, band). */
+/* Inference only: bn(conv(x)) is a convolution with scaled weights. The file
+ * has kernels as (band, time); images here are (time, band). */
 static int fold(struct frontend *f, struct conv2d **out, const float *w,
                 const float *b, const struct norm *bn, int c_in, int stride_t,
                 int stride_b, struct err *err)
@@ -157,8 +157,8 @@ static int module_forward(struct frontend *f, int module,
 
 /* A piece that does not begin (end) where the mel does sees zeros where its
  * neighbour's frames should be, and what they touch is wrong. How many output
- * rows that spoils: a strided convolution spoils the rows whose window reaches a
- * spoilt row or the padding, the second convolution one more. */
+ * rows that spoils: a strided convolution spoils the rows whose window reaches
+ * a spoilt row or the padding, the second convolution one more. */
 static int64_t spoilt_rows(const struct frontend *f, int at_end)
 {
     int64_t n = 0;

@@ -103,7 +103,7 @@ void stream_free(struct stream *s)
     free(s);
 }
 
-/* Runs a window that begins at s->start and gives out states up to index end. */
+/* Runs a window that begins at s->start; gives out states up to index end. */
 static int run_window(struct stream *s, const float *mel, int64_t frames,
                       int64_t end, struct err *err)
 {

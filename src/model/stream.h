@@ -1,11 +1,11 @@
 /* stream.h - hidden states of a recording of any length in bounded memory.
  *
- * Mel frames are pushed as they come. Windows overlap; a frame's states are taken
- * from the window in whose middle it lies: two neighbours meet in the middle of
- * their overlap. The first window also serves the beginning. The last one ends
- * where the recording does, serves the rest, and where two windows have a frame
- * in their middle, that too. A recording no longer than one window is one
- * window. */
+ * Mel frames are pushed as they come. Windows overlap; a frame's states are
+ * taken from the window in whose middle it lies: two neighbours meet in the
+ * middle of their overlap. The first window also serves the beginning. The
+ * last one ends where the recording does, serves the rest, and where two
+ * windows have a frame in their middle, that too. A recording no longer than
+ * one window is one window. */
 #ifndef MODEL_STREAM_H
 #define MODEL_STREAM_H
 
@@ -34,7 +34,8 @@ int stream_new(struct stream **out, struct encoder *e, struct model *m,
                const struct stream_config *c, struct err *err);
 void stream_free(struct stream *s); /* NULL is allowed */
 
-/* n mel frames in dB, (n, bands); normalised here with the model's statistics. */
+/* n mel frames in dB, (n, bands); normalised here with the model's
+ * statistics. */
 int stream_push(struct stream *s, const float *mel, int64_t n,
                 struct err *err);
 

@@ -1,5 +1,5 @@
-/* backend.h - the one interface to whatever computes: a flat table of operations
- * on tensors. The encoder and the heads are written once over it.
+/* backend.h - the one interface to whatever computes: a flat table of
+ * operations on tensors. The encoder and the heads are written once over it.
  *
  * Conventions. Outputs first, then inputs, then numbers. B windows of T frames
  * and C channels are (B, T, C). Shapes must fit (assert). Operations may run

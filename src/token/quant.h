@@ -8,9 +8,9 @@
 
 struct quant; /* immutable once made: threads may share one */
 
-/* projection (width, dim) and codebook (codes, dim), row-major, copied; the rows
- * of the codebook are normalised to length 1 here. ERR_ARG if a size is not
- * positive, ERR_NOMEM. */
+/* projection (width, dim) and codebook (codes, dim), row-major, copied; the
+ * rows of the codebook are normalised to length 1 here. ERR_ARG if a size is
+ * not positive, ERR_NOMEM. */
 int quant_new(struct quant **out, const float *projection,
               const float *codebook, int width, int dim, int codes,
               struct err *err);
@@ -20,8 +20,8 @@ int quant_codes(const struct quant *q);
 int quant_width(const struct quant *q);
 
 /* token[i] for each row of x (n, width): x is projected, and the code with the
- * smallest angle to the result is taken, the lower id on a tie. width is that of
- * the stack: frames one after another, 128 bands each, normalised mel. */
+ * smallest angle to the result is taken, the lower id on a tie. width is that
+ * of the stack: frames one after another, 128 bands each, normalised mel. */
 void quant_tokens(const struct quant *q, int32_t *token, const float *x,
                   int64_t n);
 

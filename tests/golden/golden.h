@@ -5,7 +5,8 @@
  *   conformer  model.pt, config.json, stats.json, forward.safetensors, inN.wav
  *   dbn        cases.json with arrays NAME.npy
  *   pieces     pieces.safetensors
- * Each check prints the largest difference of each quantity and its tolerance. */
+ * Each check prints the largest difference of each quantity and its
+ * tolerance. */
 #ifndef TESTS_GOLDEN_H
 #define TESTS_GOLDEN_H
 

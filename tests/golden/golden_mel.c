@@ -12,10 +12,10 @@
 enum { BANDS = 128 };
 
 /* The references were computed in float32 by another FFT. What lies 60 dB and
- * more below 0 is held to less; and bands that lie so far below the strongest of
- * their frame that only the rounding of that one shows in them (a pure sine) are
- * compared as amplitudes: torchaudio itself is off a float64 evaluation by 0.025
- * dB there. Silence is exact. */
+ * more below 0 is held to less; and bands that lie so far below the strongest
+ * of their frame that only the rounding of that one shows in them (a pure
+ * sine) are compared as amplitudes: torchaudio itself is off a float64
+ * evaluation by 0.025 dB there. Silence is exact. */
 static const double tolerance_loud = 2e-3, tolerance_quiet = 0.05;
 static const double rounding = 2e-7; /* of the frame's largest amplitude */
 

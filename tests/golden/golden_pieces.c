@@ -20,7 +20,8 @@ static void check_pool(struct golden *g, const struct stored *in,
     double worst = 0;
 
     if (pool_new(&p, dim, (double)in->dim[0], (double)m, &err) ||
-        pool_push(p, (const float *)in->data, in->dim[0], &rows, &count, &err)) {
+        pool_push(p, (const float *)in->data, in->dim[0], &rows, &count,
+                  &err)) {
         golden_broken(g, want->name, err.msg);
     } else {
         made = count;

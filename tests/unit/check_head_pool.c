@@ -8,7 +8,7 @@
 #include "base/xalloc.h"
 #include "head/pool.h"
 
-/* n inputs 0, 1, 2.. at rate_in, pushed chunk at a time; returns the outputs. */
+/* n inputs 0, 1, 2.. at rate_in, chunk at a time; returns the outputs. */
 static int64_t run(float *out, int64_t n, int64_t chunk, double rate_in,
                    double rate_out)
 {

@@ -62,8 +62,8 @@ static void run_stream(struct taken *out, const float *mel, int64_t n,
     out->dim = model->config.encoder.dim;
     ck_assert_msg(!stream_new(&s, encoder, model, &c, &err), "%s", err.msg);
     for (int64_t t = 0; t < n; t += chunk)
-        ck_assert(!stream_push(s, mel + t * BANDS, n - t < chunk ? n - t : chunk,
-                               &err));
+        ck_assert(!stream_push(s, mel + t * BANDS,
+                               n - t < chunk ? n - t : chunk, &err));
     ck_assert(!stream_finish(s, &err));
     stream_free(s);
 }
@@ -88,7 +88,8 @@ static void expect(float *out, const float *mel, int64_t n)
     for (int64_t i = 0; i < n * BANDS; i++)
         x[i] = (mel[i] - (float)m->mean) * (float)(1 / m->std);
     for (int64_t from = 0, last = n <= WINDOW;; from += HOP) {
-        int64_t len = last ? n - from : WINDOW, end = encoder_frames(encoder, n);
+        int64_t len = last ? n - from : WINDOW;
+        int64_t end = encoder_frames(encoder, n);
         int64_t next = from + HOP;
 
         /* the last window reaches back instead of being cut short */
@@ -98,7 +99,8 @@ static void expect(float *out, const float *mel, int64_t n)
             end = (next + (WINDOW - HOP) / 2) / STRIDE;
         hidden[layers] = xcalloc((size_t)(encoder_frames(encoder, len) * dim),
                                  sizeof(float));
-        ck_assert(!encoder_forward(encoder, &o, x + from * BANDS, 1, len, NULL));
+        ck_assert(!encoder_forward(encoder, &o, x + from * BANDS, 1, len,
+                                   NULL));
         for (; done < end; done++)
             memcpy(out + done * dim,
                    hidden[layers] + (done - from / STRIDE) * dim,

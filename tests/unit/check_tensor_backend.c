@@ -136,7 +136,8 @@ static double conv_at(const struct conv_case *c, const float *x,
     for (int ci = 0; ci < c->c_in; ci++)
         for (int kh = 0; kh < 3; kh++)
             for (int kw = 0; kw < 3; kw++) {
-                int h = oh * c->stride_h + kh - 1, v = ow * c->stride_w + kw - 1;
+                int h = oh * c->stride_h + kh - 1;
+                int v = ow * c->stride_w + kw - 1;
 
                 if (h >= 0 && h < c->h && v >= 0 && v < c->w)
                     s += (double)x[(ci * c->h + h) * c->w + v] *
@@ -175,7 +176,8 @@ START_TEST(conv2d_and_flatten)
 {
     const struct conv_case *c = &conv_cases[_i];
     int h = (c->h - 1) / c->stride_h + 1, w = (c->w - 1) / c->stride_w + 1;
-    size_t nx = (size_t)(c->c_in * c->h * c->w), ny = (size_t)(c->c_out * h * w);
+    size_t nx = (size_t)(c->c_in * c->h * c->w);
+    size_t ny = (size_t)(c->c_out * h * w);
     float *px = malloc(nx * sizeof(*px)), *py = malloc(ny * sizeof(*py));
     double *want = malloc(ny * sizeof(*want));
     struct guarded k = make(1, c->c_out * c->c_in * 9, 0, 0, 5);
@@ -196,7 +198,8 @@ START_TEST(conv2d_and_flatten)
     make_image(&y, h, w, c->c_out, py);
     for (int co = 0; co < c->c_out; co++)
         for (int i = 0; i < h * w; i++) {
-            double s = b.t.data[co] + conv_at(c, px, k.t.data, i / w, i % w, co);
+            double s = conv_at(c, px, k.t.data, i / w, i % w, co) +
+                       b.t.data[co];
 
             if (c->accumulate)
                 s += py[co * h * w + i];

@@ -6,7 +6,7 @@
 
 #include "token/quant.h"
 
-/* Projection = identity on two values; four codes on the axes, of any length. */
+/* Projection = identity on two values; four codes on the axes. */
 static struct quant *axes(void)
 {
     const float projection[4] = { 1, 0, 0, 1 };

@@ -72,8 +72,8 @@ static int make_memories(struct cpu *cpu, struct cpu_prim *p,
                      "memory", err);
 }
 
-int cpu_make(struct cpu *cpu, const struct cpu_key *key, const_dnnl_op_desc_t op,
-             const_dnnl_primitive_attr_t attr,
+int cpu_make(struct cpu *cpu, const struct cpu_key *key,
+             const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t attr,
              const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
              struct err *err)
 {

@@ -11,7 +11,8 @@
 /* Loops worth it are compiled for several instruction sets; the loader picks.
  * Not under the sanitizers, whose start-up code cannot run in the resolver. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define CPU_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#define CPU_CLONES \
+    __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define CPU_CLONES
 #endif
@@ -58,8 +59,8 @@ struct cpu_prim *cpu_find(struct cpu *cpu, const struct cpu_key *key);
 
 /* Makes the primitive of an operation descriptor and remembers it; md are the
  * descriptors of its arguments (NULL: not used). */
-int cpu_make(struct cpu *cpu, const struct cpu_key *key, const_dnnl_op_desc_t op,
-             const_dnnl_primitive_attr_t attr,
+int cpu_make(struct cpu *cpu, const struct cpu_key *key,
+             const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t attr,
              const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
              struct err *err);
 
