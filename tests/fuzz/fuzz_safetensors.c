@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "model/config.h"
 #include "model/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,19 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (f)
             stored_floats(t, f, &err);
         free(f);
-    }
-    if (safetensors_meta(&st, "mfm")) {
-        struct model_config c;
-        struct strbuf sb = STRBUF_INIT;
-
-        if (!config_parse_text(&c, safetensors_meta(&st, "mfm"), &err)) {
-            config_print(&c, &sb);
-            config_release(&c);
-            if (config_parse_text(&c, sb.s, &err))
-                abort();
-            config_release(&c);
-        }
-        strbuf_release(&sb);
     }
     safetensors_release(&st);
     return 0;
