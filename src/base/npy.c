@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/strbuf.h"
 
 enum {
@@ -318,21 +319,6 @@ void npy_release(struct npy *a)
 
 /* ---- conversion ---- */
 
-static float half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h >> 15) << 31, e = h >> 10 & 31, m = h & 1023;
-    uint32_t bits;
-    float f;
-
-    if (e == 0) { /* zero or subnormal: m * 2^-24 is exact */
-        f = (float)m * 0x1p-24f;
-        return sign ? -f : f;
-    }
-    bits = sign | (e == 31 ? 255u : e + 112) << 23 | m << 13;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
 #define CONVERT(T)                                        \
     for (int64_t i = 0; i < a->count; i++)                \
         f[i] = (float)((const T *)a->data)[i];            \
@@ -348,7 +334,7 @@ int npy_floats(const struct npy *a, float **out, struct err *err)
     switch (a->type << 8 | a->size) {
     case 'f' << 8 | 2:
         for (int64_t i = 0; i < a->count; i++)
-            f[i] = half(((const uint16_t *)a->data)[i]);
+            f[i] = half_to_float(((const uint16_t *)a->data)[i]);
         break;
     case 'f' << 8 | 4: CONVERT(float);
     case 'f' << 8 | 8: CONVERT(double);
