@@ -22,7 +22,7 @@ struct batch {
     int lines;         /* JSON: each result on one line */
     int results;       /* written to main so far */
     struct progress progress;
-    struct file_out main; /* stdout or -o; opened with the first result */
+    struct file_out main; /* stdout or -o, for JSON */
 };
 
 /* Works on one input. Returns 0, or an error whose message names the file. */

@@ -157,7 +157,8 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
     }
     if (a->fps > 0)
         return cmd_usage_error("beats", "--fps goes with --activations");
-    if (a->o.save_activations && (n > 1 || a->o.common.files_from))
+    if (a->o.save_activations &&
+        (n > 1 || a->o.common.files_from || a->o.common.recurse))
         return cmd_usage_error("beats", "--save-activations takes one input");
     rc = set_config(a, &a->o.dbn, !a->no_downbeats);
     return rc == CMD_GO ? task_run(usage, &a->o, n, operands) : rc;

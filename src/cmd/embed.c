@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,8 +81,9 @@ static int finish_track(struct embed *e, int track, struct err *err)
         int rc;
 
         for (int j = 0; j < e->width; j++)
-            row[j] = (float)(e->sum[track * e->width + j] / (double)e->seen);
-        rc = spool_add(e->spool, track, row, e->seen ? 1 : 0, err);
+            row[j] = e->seen ? (float)(e->sum[track * e->width + j] /
+                                       (double)e->seen) : NAN;
+        rc = spool_add(e->spool, track, row, 1, err);
         free(row);
         return rc;
     }
@@ -174,7 +176,10 @@ static int write_npy(struct embed *e, FILE *f, struct err *err)
 static void print_row(struct strbuf *out, const float *row, int n)
 {
     for (int j = 0; j < n; j++)
-        strbuf_addf(out, "%c%.9g", j ? ',' : '[', row[j]);
+        if (isfinite(row[j]))
+            strbuf_addf(out, "%c%.9g", j ? ',' : '[', (double)row[j]);
+        else
+            strbuf_addf(out, "%cnull", j ? ',' : '[');
     strbuf_addch(out, ']');
 }
 
