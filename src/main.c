@@ -97,6 +97,8 @@ int main(int argc, char **argv)
     rc = run(argc, argv);
     errno = 0;
     failed = fflush(stdout);
+    if (rc == CMD_FAILED) /* that has been said */
+        return rc;
     if (failed || ferror(stdout)) {
         log_error("stdout: cannot write%s%s", errno ? ": " : "",
                   errno ? strerror(errno) : "");

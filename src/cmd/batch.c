@@ -109,6 +109,7 @@ static int run_all(struct batch *b, batch_fn *fn, void *ctx)
         failed = 1;
         progress_clear(&b->progress);
         log_error("%s", err.msg);
+        b->said = is_lost(b);
         if (b->lines && !b->common->out_dir && !is_lost(b))
             error_line(b, in->path, err.msg);
     }
@@ -121,7 +122,7 @@ static int finish(struct batch *b, int failed)
 {
     struct err err = {0};
 
-    if (b->main.f && (!failed || b->results) &&
+    if (b->main.f && !b->said && (!failed || b->results) &&
         file_out_commit(&b->main, &err)) {
         log_error("%s", err.msg);
         failed = 1;

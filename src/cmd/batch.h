@@ -21,6 +21,7 @@ struct batch {
     int text;          /* not JSON: one result in a file */
     int lines;         /* JSON: each result on one line */
     int results;       /* written to main so far */
+    int said;          /* that main can take no more */
     struct progress progress;
     struct file_out main; /* stdout or -o, for JSON */
 };
