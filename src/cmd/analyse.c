@@ -245,15 +245,15 @@ static int check_shape(const struct analyser *a, const struct npy *x,
         return err_set(err, ERR_FORMAT, "%s: not hidden states: an array of "
                        "floats (T, D) is needed", path);
     if (x->dim[x->ndim - 1] != e->dim)
-        return err_set(err, ERR_FORMAT, "%s: %lld values a frame, the model has "
-                       "%d: give the model that made it with -m", path,
+        return err_set(err, ERR_FORMAT, "%s: %lld values a frame, the model "
+                       "has %d: give the model that made it with -m", path,
                        (long long)x->dim[x->ndim - 1], e->dim);
     if (all && x->dim[0] != e->layers + 1)
         return err_set(err, ERR_FORMAT, "%s: %lld layers, the model has %d",
                        path, (long long)x->dim[0], e->layers + 1);
     if (!all && a->n_layers > 1)
-        return err_set(err, ERR_FORMAT, "%s: the heads read %d layers: write it "
-                       "with mfm embed --layer all", path, a->n_layers);
+        return err_set(err, ERR_FORMAT, "%s: the heads read %d layers: write "
+                       "it with mfm embed --layer all", path, a->n_layers);
     return 0;
 }
 
