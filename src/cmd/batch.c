@@ -15,6 +15,12 @@ static const char *main_path(const struct batch *b)
     return b->common->output ? b->common->output : "-";
 }
 
+int batch_is_terminal(const struct cmd_common *c)
+{
+    return !c->out_dir && (!c->output || !strcmp(c->output, "-")) &&
+           isatty(STDOUT_FILENO);
+}
+
 static int open_main(struct batch *b, struct err *err)
 {
     TRY(outputs_may_write(main_path(b), b->common->force, NULL, err));

@@ -36,6 +36,9 @@ typedef int batch_fn(void *ctx, struct batch *b, const char *path,
 int batch_run(const struct cmd_usage *usage, const struct cmd_common *c, int n,
               char **operands, int text, batch_fn *fn, void *ctx);
 
+/* Whether arrays would go to a terminal: for a usage error before work. */
+int batch_is_terminal(const struct cmd_common *c);
+
 /* One whole result: into --out-dir as STEM suffix, else to -o or stdout. */
 int batch_write(struct batch *b, const char *suffix, const struct strbuf *text,
                 struct err *err);

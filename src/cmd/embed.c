@@ -384,7 +384,7 @@ int cmd_embed(int argc, char **argv)
             CMD_PROGRESS
     };
     struct err err = {0};
-    int n, rc;
+    int n, rc, is_array;
 
     common.formats = "npy|ndjson";
     rc = cmd_begin(&usage, &common, argc, argv, &n);
@@ -393,12 +393,14 @@ int cmd_embed(int argc, char **argv)
     e.mean = pool != NULL;
     if (e.mean && e.out_rate > 0)
         return cmd_usage_error("embed", "--pool and --rate exclude each other");
+    is_array = !common.format || !strcmp(common.format, "npy");
+    if (is_array && batch_is_terminal(&common))
+        return cmd_usage_error("embed", "an array is not for a terminal: give "
+                               "-o FILE, or --format ndjson");
     if (open_all(&e, layer, window, hop, &err))
         rc = cmd_start_error("embed", &err);
     else
-        rc = batch_run(&usage, &common, n, argv,
-                       !common.format || !strcmp(common.format, "npy"),
-                       embed_one, &e);
+        rc = batch_run(&usage, &common, n, argv, is_array, embed_one, &e);
     drop(&e);
     analyser_free(e.analyser);
     session_release(&e.session);

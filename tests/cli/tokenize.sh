@@ -26,3 +26,12 @@ expect_json out/a.npy.json
 check_batch tokenize json
 check_foreign tokenize ids.json -o ids.json
 check_unwritable tokenize
+
+# an array is not for a terminal, which script(1) makes
+if command -v script >/dev/null 2>&1; then
+    cmd="mfm tokenize --format npy a.wav on a terminal"
+    script -qec "'$MFM' tokenize --format npy a.wav" /dev/null </dev/null >stdout 2>&1
+    rc=$?
+    expect_exit 2
+    expect_in_stdout "not for a terminal"
+fi
