@@ -95,10 +95,13 @@ static int read_activations(const char *path, float **act, int64_t *n,
     if (!rc)
         rc = check_range(path, v, x.count, x.ndim, err);
     npy_release(&x);
-    if (rc || *downbeats) {
-        *act = v;
+    if (rc) {
+        free(v);
         return rc;
     }
+    *act = v;
+    if (*downbeats)
+        return 0;
     *act = calloc((size_t)*n * 2 + 1, sizeof(**act));
     if (!*act)
         rc = err_set(err, ERR_NOMEM, "%s: no memory", path);
