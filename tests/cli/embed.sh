@@ -87,8 +87,8 @@ expect_exit 0
 expect_json
 expect_in_stdout '"embedding":[null,null,'
 
-# an array is not for a terminal, which script(1) makes
-if command -v script >/dev/null 2>&1; then
+# an array is not for a terminal, which script(1) makes where it can
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     cmd="mfm embed a.wav on a terminal"
     script -qec "'$MFM' embed a.wav" /dev/null </dev/null >stdout 2>&1
     rc=$?

@@ -27,8 +27,8 @@ check_batch tokenize json
 check_foreign tokenize ids.json -o ids.json
 check_unwritable tokenize
 
-# an array is not for a terminal, which script(1) makes
-if command -v script >/dev/null 2>&1; then
+# an array is not for a terminal, which script(1) makes where it can
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     cmd="mfm tokenize --format npy a.wav on a terminal"
     script -qec "'$MFM' tokenize --format npy a.wav" /dev/null </dev/null >stdout 2>&1
     rc=$?
