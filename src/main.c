@@ -30,11 +30,11 @@ static void hold_standard_files(void)
             _exit(CMD_FAILED);
 }
 
-/* OpenMP's threads wait for each other by spinning, by default for milliseconds:
- * where another program has one of two cores, that took mfm four times as long.
- * A thirtieth of it keeps the speed of an idle machine and loses half there.
- * libgomp reads its settings when it is loaded, so they must be there before:
- * once more from the start. */
+/* OpenMP's threads wait for each other by spinning, by default for
+ * milliseconds: where another program has one of two cores, that took mfm four
+ * times as long. A thirtieth of it keeps the speed of an idle machine and loses
+ * half there. libgomp reads its settings when it is loaded, so they must be
+ * there before: once more from the start. */
 static void spin_less(char **argv)
 {
     char self[4096];
@@ -104,6 +104,8 @@ int main(int argc, char **argv)
     rc = run(argc, argv);
     errno = 0;
     failed = fflush(stdout);
+    if (rc == CMD_FAILED) /* that has been said */
+        return rc;
     if (failed || ferror(stdout)) {
         log_error("stdout: cannot write%s%s", errno ? ": " : "",
                   errno ? strerror(errno) : "");

@@ -117,6 +117,7 @@ struct decoder {
     int finished;               /* the end was reported */
     double hint_s;
     int hint_exact;
+    int open_end;               /* the header tells no length */
     int damaged;                /* places */
     double damage_s;            /* the first */
     char damage[128];           /* what happened there */
@@ -283,6 +284,24 @@ static int open_format(struct decoder *d, const struct decode_source *src,
     return rc < 0 ? open_failed(d, rc, err) : 0;
 }
 
+/* Whether a wav or au was written by a program that could not go back to the
+ * header: the length there is 0 or about 2^31 or 2^32 bytes, and stays so when
+ * the stream is kept in a file. */
+static int has_open_end(const unsigned char *h)
+{
+    uint32_t n;
+
+    if (!memcmp(h, "RIFF", 4))
+        n = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 |
+            (uint32_t)h[7] << 24;
+    else if (!memcmp(h, ".snd", 4))
+        n = h[11] | (uint32_t)h[10] << 8 | (uint32_t)h[9] << 16 |
+            (uint32_t)h[8] << 24;
+    else
+        return 0;
+    return n == 0 || n >= 0x7ff00000;
+}
+
 static void read_hint(struct decoder *d)
 {
     const AVStream *st = d->stream;
@@ -294,6 +313,7 @@ static void read_hint(struct decoder *d)
         d->hint_s = (double)d->format->duration / AV_TIME_BASE;
     if (!(d->hint_s > 0))
         d->hint_s = 0;
+    d->open_end = has_open_end(d->source.start);
     /* A header written to a pipe claims a length that nobody knew. */
     d->hint_exact = source_seekable(&d->source) &&
                     d->format->duration_estimation_method !=
@@ -531,7 +551,7 @@ static void send_packet(struct decoder *d)
         rc = av.avcodec_send_packet(d->codec, d->packet);
         if (rc < 0)
             note_av_damage(d, rc);
-        else if (d->packet->flags & AV_PKT_FLAG_CORRUPT)
+        else if (d->packet->flags & AV_PKT_FLAG_CORRUPT && !d->open_end)
             note_damage(d, "bytes are missing");
     }
     av.av_packet_unref(d->packet);

@@ -95,6 +95,8 @@ int source_read(struct source *s, void *buf, size_t n)
         s->error = errno;
         return -1;
     }
+    for (int64_t i = s->pos; i < SOURCE_START && i < s->pos + got; i++)
+        s->start[i] = ((unsigned char *)buf)[i - s->pos];
     s->pos += got;
     s->read_sum += got;
     return (int)got;

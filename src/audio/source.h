@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include "base/err.h"
 
+enum { SOURCE_START = 12 };
+
 /* A zeroed struct can be released. Files are read with pread, so the offset of
  * a descriptor that others share does not move. */
 struct source {
@@ -17,6 +19,7 @@ struct source {
     int64_t read_sum;  /* bytes ever read, again and again included */
     void *prefix;      /* owned copy of what was taken from a stream before */
     size_t prefix_len;
+    unsigned char start[SOURCE_START]; /* the first bytes, as far as read */
     int error;         /* errno of a failed read, else 0 */
 };
 

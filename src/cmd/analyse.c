@@ -150,6 +150,8 @@ static int prepare_audio(struct analyser *a, struct err *err)
 
     if (!a->encoder && a->n_layers)
         TRY(encoder_new(&a->encoder, a->model, a->be, err));
+    /* hidden states of another rate may have come before */
+    TRY(set_heads(a, c->encoder.rate, err));
     if (a->mel)
         return 0;
     mel.rate = c->sample_rate;
@@ -161,7 +163,7 @@ static int prepare_audio(struct analyser *a, struct err *err)
     a->samples = xmalloc(CHUNK * sizeof(*a->samples));
     a->frames = xmalloc((mel_room(a->mel, CHUNK) + mel_room(a->mel, 0)) *
                         (size_t)mel.bands * sizeof(*a->frames));
-    return set_heads(a, c->encoder.rate, err);
+    return 0;
 }
 
 /* ---- audio ---- */
@@ -225,7 +227,7 @@ static double states_rate(const struct analyser *a, const char *path)
 
     if (a->config.rate > 0) {
         rate = a->config.rate;
-    } else if (!json_read(&json, name, NULL)) {
+    } else if (strcmp(path, "-") && !json_read(&json, name, NULL)) {
         json_double(json, "", "rate", 0, 1e-3, 1e5, &rate, NULL);
         cJSON_Delete(json);
     }
@@ -243,15 +245,15 @@ static int check_shape(const struct analyser *a, const struct npy *x,
         return err_set(err, ERR_FORMAT, "%s: not hidden states: an array of "
                        "floats (T, D) is needed", path);
     if (x->dim[x->ndim - 1] != e->dim)
-        return err_set(err, ERR_FORMAT, "%s: %lld values a frame, the model has "
-                       "%d: give the model that made it with -m", path,
+        return err_set(err, ERR_FORMAT, "%s: %lld values a frame, the model "
+                       "has %d: give the model that made it with -m", path,
                        (long long)x->dim[x->ndim - 1], e->dim);
     if (all && x->dim[0] != e->layers + 1)
         return err_set(err, ERR_FORMAT, "%s: %lld layers, the model has %d",
                        path, (long long)x->dim[0], e->layers + 1);
     if (!all && a->n_layers > 1)
-        return err_set(err, ERR_FORMAT, "%s: the heads read %d layers: write it "
-                       "with mfm embed --layer all", path, a->n_layers);
+        return err_set(err, ERR_FORMAT, "%s: the heads read %d layers: write "
+                       "it with mfm embed --layer all", path, a->n_layers);
     return 0;
 }
 

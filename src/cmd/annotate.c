@@ -37,7 +37,7 @@ int cmd_annotate(int argc, char **argv)
     struct cmd_usage usage = {
         "annotate", "mfm annotate [OPTIONS] [FILE...]",
         "Annotates music with beats and downbeats, chords, structure, key and "
-        "tags in one\npass over the audio.\n", NULL, 0
+        "tags in\none pass over the audio.\n", NULL, 0
     };
     int n, rc;
 

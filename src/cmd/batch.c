@@ -15,12 +15,22 @@ static const char *main_path(const struct batch *b)
     return b->common->output ? b->common->output : "-";
 }
 
+int batch_is_terminal(const struct cmd_common *c)
+{
+    return !c->out_dir && (!c->output || !strcmp(c->output, "-")) &&
+           isatty(STDOUT_FILENO);
+}
+
+static int open_main(struct batch *b, struct err *err)
+{
+    TRY(outputs_may_write(main_path(b), b->common->force, NULL, err));
+    return file_out_open(&b->main, main_path(b), err);
+}
+
 int batch_lines(struct batch *b, FILE **out, struct err *err)
 {
-    if (!b->main.f) {
-        TRY(outputs_may_write(main_path(b), b->common->force, NULL, err));
-        TRY(file_out_open(&b->main, main_path(b), err));
-    }
+    if (!b->main.f)
+        TRY(open_main(b, err));
     progress_clear(&b->progress);
     b->results++;
     *out = b->main.f;
@@ -105,6 +115,7 @@ static int run_all(struct batch *b, batch_fn *fn, void *ctx)
         failed = 1;
         progress_clear(&b->progress);
         log_error("%s", err.msg);
+        b->said = is_lost(b);
         if (b->lines && !b->common->out_dir && !is_lost(b))
             error_line(b, in->path, err.msg);
     }
@@ -117,7 +128,7 @@ static int finish(struct batch *b, int failed)
 {
     struct err err = {0};
 
-    if (b->main.f && (!failed || b->results) &&
+    if (b->main.f && !b->said && (!failed || b->results) &&
         file_out_commit(&b->main, &err)) {
         log_error("%s", err.msg);
         failed = 1;
@@ -131,13 +142,18 @@ int batch_run(const struct cmd_usage *usage, const struct cmd_common *c, int n,
 {
     struct batch b = { .common = c, .text = text };
     struct err err = {0};
-    int rc;
+    int rc, fault;
 
     rc = inputs_collect(&b.in, c, n, operands, isatty(STDIN_FILENO), &err);
     if (!rc)
         rc = outputs_prepare(c, &b.in, text, &err);
+    /* better now than when the first result is there */
+    fault = !rc && !text && !c->out_dir && open_main(&b, &err);
     if (rc) {
         rc = cmd_start_error(usage->name, &err);
+    } else if (fault) {
+        log_error("%s", err.msg);
+        rc = CMD_FAILED;
     } else {
         b.lines = !text && (b.in.n > 1 ||
                             (c->format && !strcmp(c->format, "ndjson")));

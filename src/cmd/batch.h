@@ -21,8 +21,9 @@ struct batch {
     int text;          /* not JSON: one result in a file */
     int lines;         /* JSON: each result on one line */
     int results;       /* written to main so far */
+    int said;          /* that main can take no more */
     struct progress progress;
-    struct file_out main; /* stdout or -o; opened with the first result */
+    struct file_out main; /* stdout or -o, for JSON */
 };
 
 /* Works on one input. Returns 0, or an error whose message names the file. */
@@ -34,6 +35,9 @@ typedef int batch_fn(void *ctx, struct batch *b, const char *path,
  * everything that went wrong has been said. */
 int batch_run(const struct cmd_usage *usage, const struct cmd_common *c, int n,
               char **operands, int text, batch_fn *fn, void *ctx);
+
+/* Whether arrays would go to a terminal: for a usage error before work. */
+int batch_is_terminal(const struct cmd_common *c);
 
 /* One whole result: into --out-dir as STEM suffix, else to -o or stdout. */
 int batch_write(struct batch *b, const char *suffix, const struct strbuf *text,

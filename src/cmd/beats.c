@@ -54,10 +54,26 @@ static int set_config(const struct args *a, struct dbn_config *c, int downbeats)
         c->threshold = a->threshold;
     if (a->num_tempi >= 0)
         c->num_tempi = a->num_tempi;
+    if (a->min_bpm > a->max_bpm)
+        return cmd_usage_error("beats", "--min-bpm %g is above --max-bpm %g",
+                               a->min_bpm, a->max_bpm);
     return a->bars ? parse_bars(c, a->bars) : CMD_GO;
 }
 
 /* ---- --activations ---- */
+
+/* Logits, percentages and NaN are taken for what they are not; rounding is
+ * not. */
+static int check_range(const char *path, const float *v, int64_t count,
+                       int64_t columns, struct err *err)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!(v[i] >= -1e-3f && v[i] <= 1 + 1e-3f))
+            return err_set(err, ERR_FORMAT, "%s: frame %lld: activation %g is "
+                           "not in [0, 1]", path, (long long)(i / columns),
+                           (double)v[i]);
+    return 0;
+}
 
 /* (T,) or (T, 2) as (T, 2); the caller frees *act. */
 static int read_activations(const char *path, float **act, int64_t *n,
@@ -76,11 +92,16 @@ static int read_activations(const char *path, float **act, int64_t *n,
                      "(T,) or (T, 2) are needed", path);
     else
         rc = npy_floats(&x, &v, err);
+    if (!rc)
+        rc = check_range(path, v, x.count, x.ndim, err);
     npy_release(&x);
-    if (rc || *downbeats) {
-        *act = v;
+    if (rc) {
+        free(v);
         return rc;
     }
+    *act = v;
+    if (*downbeats)
+        return 0;
     *act = calloc((size_t)*n * 2 + 1, sizeof(**act));
     if (!*act)
         rc = err_set(err, ERR_NOMEM, "%s: no memory", path);
@@ -157,7 +178,8 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
     }
     if (a->fps > 0)
         return cmd_usage_error("beats", "--fps goes with --activations");
-    if (a->o.save_activations && (n > 1 || a->o.common.files_from))
+    if (a->o.save_activations &&
+        (n > 1 || a->o.common.files_from || a->o.common.recurse))
         return cmd_usage_error("beats", "--save-activations takes one input");
     rc = set_config(a, &a->o.dbn, !a->no_downbeats);
     return rc == CMD_GO ? task_run(usage, &a->o, n, operands) : rc;

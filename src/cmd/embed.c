@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,8 +81,9 @@ static int finish_track(struct embed *e, int track, struct err *err)
         int rc;
 
         for (int j = 0; j < e->width; j++)
-            row[j] = (float)(e->sum[track * e->width + j] / (double)e->seen);
-        rc = spool_add(e->spool, track, row, e->seen ? 1 : 0, err);
+            row[j] = e->seen ? (float)(e->sum[track * e->width + j] /
+                                       (double)e->seen) : NAN;
+        rc = spool_add(e->spool, track, row, 1, err);
         free(row);
         return rc;
     }
@@ -174,7 +176,10 @@ static int write_npy(struct embed *e, FILE *f, struct err *err)
 static void print_row(struct strbuf *out, const float *row, int n)
 {
     for (int j = 0; j < n; j++)
-        strbuf_addf(out, "%c%.9g", j ? ',' : '[', row[j]);
+        if (isfinite(row[j]))
+            strbuf_addf(out, "%c%.9g", j ? ',' : '[', (double)row[j]);
+        else
+            strbuf_addf(out, "%cnull", j ? ',' : '[');
     strbuf_addch(out, ']');
 }
 
@@ -379,7 +384,7 @@ int cmd_embed(int argc, char **argv)
             CMD_PROGRESS
     };
     struct err err = {0};
-    int n, rc;
+    int n, rc, is_array;
 
     common.formats = "npy|ndjson";
     rc = cmd_begin(&usage, &common, argc, argv, &n);
@@ -388,12 +393,14 @@ int cmd_embed(int argc, char **argv)
     e.mean = pool != NULL;
     if (e.mean && e.out_rate > 0)
         return cmd_usage_error("embed", "--pool and --rate exclude each other");
+    is_array = !common.format || !strcmp(common.format, "npy");
+    if (is_array && batch_is_terminal(&common))
+        return cmd_usage_error("embed", "an array is not for a terminal: give "
+                               "-o FILE, or --format ndjson");
     if (open_all(&e, layer, window, hop, &err))
         rc = cmd_start_error("embed", &err);
     else
-        rc = batch_run(&usage, &common, n, argv,
-                       !common.format || !strcmp(common.format, "npy"),
-                       embed_one, &e);
+        rc = batch_run(&usage, &common, n, argv, is_array, embed_one, &e);
     drop(&e);
     analyser_free(e.analyser);
     session_release(&e.session);

@@ -43,7 +43,7 @@ int spool_add(struct spool *s, int track, const void *rows, int64_t n,
 {
     size_t count = (size_t)(n * s->width);
 
-    if (fwrite(rows, 4, count, s->file[track]) != count)
+    if (count && fwrite(rows, 4, count, s->file[track]) != count)
         return err_sys(err, "cannot write a temporary file");
     if (track == 0)
         s->rows += n;

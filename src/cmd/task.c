@@ -2,6 +2,7 @@
 #include "cmd/task.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,18 +111,28 @@ static int columns(float **out, const struct scores *s, const int *column,
     return 0;
 }
 
+/* By way of memory, so that the same bytes may be written once more. */
 static int save_activations(const char *path, int force, const float *act,
                             int64_t n, struct err *err)
 {
-    struct file_out out = {0};
+    struct strbuf bytes = STRBUF_INIT;
+    char *buf = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&buf, &len);
     int rc;
 
-    TRY(outputs_may_write(path, force, NULL, err));
-    TRY(file_out_open(&out, path, err));
-    npy_write_header(out.f, "<f4", (int64_t[]){ n, 2 }, 2);
-    fwrite(act, sizeof(*act), (size_t)n * 2, out.f);
-    rc = file_out_commit(&out, err);
-    file_out_abort(&out);
+    if (!f)
+        return err_sys(err, "%s: cannot write", path);
+    npy_write_header(f, "<f4", (int64_t[]){ n, 2 }, 2);
+    fwrite(act, sizeof(*act), (size_t)n * 2, f);
+    if (fclose(f)) {
+        rc = err_sys(err, "%s: cannot write", path);
+    } else {
+        strbuf_add(&bytes, buf, len);
+        rc = outputs_write(path, force, &bytes, err);
+    }
+    strbuf_release(&bytes);
+    free(buf);
     return rc;
 }
 

@@ -7,7 +7,9 @@
 #include "cmd/common.h"
 #include "decode/dbn.h"
 
-enum task { TASK_BEATS, TASK_CHORDS, TASK_STRUCTURE, TASK_KEY, TASK_TAG, TASKS };
+enum task {
+    TASK_BEATS, TASK_CHORDS, TASK_STRUCTURE, TASK_KEY, TASK_TAG, TASKS
+};
 
 extern const char *const task_names[TASKS]; /* as in the model file */
 

@@ -277,18 +277,20 @@ int cmd_tokenize(int argc, char **argv)
             CMD_PROGRESS
     };
     struct err err = {0};
-    int n, rc;
+    int n, rc, is_array;
 
     common.formats = "json|npy";
     rc = cmd_begin(&usage, &common, argc, argv, &n);
     if (rc != CMD_GO)
         return rc;
+    is_array = common.format && !strcmp(common.format, "npy");
+    if (is_array && batch_is_terminal(&common))
+        return cmd_usage_error("tokenize", "an array is not for a terminal: "
+                               "give -o FILE, or --format json");
     if (open_all(&t, &common, &err))
         rc = cmd_start_error("tokenize", &err);
     else
-        rc = batch_run(&usage, &common, n, argv,
-                       common.format && !strcmp(common.format, "npy"),
-                       tokenize_one, &t);
+        rc = batch_run(&usage, &common, n, argv, is_array, tokenize_one, &t);
     release(&t);
     return rc;
 }

@@ -134,5 +134,6 @@ int pool_finish(struct pool *p, const float **rows, int64_t *count,
 {
     int64_t all = llround((double)p->seen * (double)p->den / (double)p->num);
 
+    all = all < 1 ? 1 : all;
     return make(p, p->seen ? all : 0, rows, count, err);
 }

@@ -21,7 +21,8 @@ int pool_push(struct pool *p, const float *in, int64_t n, const float **rows,
               int64_t *count, struct err *err);
 
 /* The rest: outputs that lack a part of their inputs average what there is, as
- * many as make round(inputs / r) in all. */
+ * many as make round(inputs / r) in all, but at least one if there was an
+ * input: a short recording has a key too. */
 int pool_finish(struct pool *p, const float **rows, int64_t *count,
                 struct err *err);
 

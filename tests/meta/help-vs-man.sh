@@ -1,10 +1,19 @@
 #!/bin/sh
 # The usage lines of each command's -h are the SYNOPSIS of its manual page, and
-# every long option of -h is explained there.
+# every long option of -h is named there and explained, as the head of a
+# paragraph, there or under COMMON OPTIONS in mfm(1).
 set -u
 bad=0
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
+
+# plain PAGE: without fonts and escapes
+plain() {
+    sed -e 's/\\f[BIRP]//g' -e 's/\\-/-/g' "$1"
+}
+
+plain "$TOP_SRCDIR/man/mfm.1" |
+    sed -n '/^\.SH COMMON OPTIONS/,/^\.SH RESULTS/p' >"$tmp/common"
 
 # compare NAME COMMAND...
 compare() {
@@ -12,8 +21,7 @@ compare() {
     shift
     "$@" -h >"$tmp/help" || { echo "$*: -h failed"; bad=1; }
     sed -n 's/^usage: //p; s/^   or: //p' "$tmp/help" >"$tmp/usage"
-    # without fonts and escapes, from SYNOPSIS to the next section
-    sed -e 's/\\f[BIRP]//g' -e 's/\\-/-/g' "$page" >"$tmp/plain"
+    plain "$page" >"$tmp/plain"
     sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/p' "$tmp/plain" |
         sed '/^\./d; /^$/d' >"$tmp/synopsis"
     if ! diff "$tmp/usage" "$tmp/synopsis"; then
@@ -25,6 +33,10 @@ compare() {
     while read -r option; do
         if ! grep -q -e "$option\([^a-z-]\|\$\)" "$tmp/plain"; then
             echo "$*: $option is not in $page"
+            bad=1
+        elif ! cat "$tmp/plain" "$tmp/common" | grep -A 1 '^\.TP$' |
+            grep -q -e "^\(-., \)*$option\( \|\$\)"; then
+            echo "$*: $option is explained neither in $page nor in mfm.1"
             bad=1
         fi
     done <"$tmp/options"

@@ -162,6 +162,39 @@ START_TEST(decoder_open_pipe_with_prefix)
 }
 END_TEST
 
+/* The lengths that ffmpeg, sox and others write where they cannot know. */
+START_TEST(decoder_read_unknown_length)
+{
+    static const uint32_t unknown[] = { 0xffffffff, 0x7ffff000, 0 };
+    size_t len = make_wav(bytes, 60000, 60000);
+    struct decode_source src = { .path = "-" };
+    int warned;
+
+    memcpy(bytes + 4, &unknown[_i], 4);
+    memcpy(bytes + 40, &unknown[_i], 4);
+    pipe_to_stdin(bytes, len);
+    check_ramp(buf, decode(&src, 4096, buf, &warned), 60000);
+    ck_assert(!warned);
+    src.path = write_file("a.wav", bytes, len);
+    check_ramp(buf, decode(&src, 4096, buf, &warned), 60000);
+    ck_assert(!warned);
+}
+END_TEST
+
+/* A length that could be true and is not is damage, in a pipe too. */
+START_TEST(decoder_read_cut_off_pipe)
+{
+    size_t len = make_wav(bytes, 100000, 20001);
+    struct decode_source src = { .path = "-" };
+    int warned;
+
+    log_set_level(LOG_ERROR);
+    pipe_to_stdin(bytes, len);
+    check_ramp(buf, decode(&src, 4096, buf, &warned), 20001);
+    ck_assert(warned);
+}
+END_TEST
+
 START_TEST(decoder_open_raw)
 {
     float f32[4] = { 0.5f, 1, -0.25f, 0.25f };
@@ -387,6 +420,8 @@ int main(void)
         return 99;
     tcase_add_loop_test(t, decoder_read_exact, 0, 5);
     tcase_add_test(t, decoder_open_pipe_with_prefix);
+    tcase_add_loop_test(t, decoder_read_unknown_length, 0, 3);
+    tcase_add_test(t, decoder_read_cut_off_pipe);
     tcase_add_test(t, decoder_open_raw);
     tcase_add_test(t, decoder_read_cut_off);
     tcase_add_loop_test(t, decoder_read_as_ffmpeg, 0,
