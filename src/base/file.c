@@ -95,14 +95,46 @@ void file_map_forget(const struct file_map *m, const void *data, size_t n)
         madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+/* A file that has no name yet: nothing is left of it if mfm is killed. Not all
+ * file systems can do that: -1. */
+static int open_nameless(const char *path)
+{
+    char *dir = xstrdup(path), *slash = strrchr(dir, '/');
+    int fd;
+
+    if (slash)
+        slash[slash == dir] = '\0';
+    fd = open(slash ? dir : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    free(dir);
+    return fd;
+}
+
+static int open_named(struct file_out *o)
+{
+    mode_t mask = umask(0);
+    int fd;
+
+    umask(mask);
+    o->tmp = xasprintf("%s.XXXXXX", o->path);
+    fd = mkstemp(o->tmp);
+    if (fd < 0) {
+        free(o->tmp);
+        o->tmp = NULL;
+    } else {
+        /* mkstemp gives 0600; a result has the mode that open would give */
+        fchmod(fd, 0666 & ~mask);
+    }
+    return fd;
+}
+
 int file_out_open(struct file_out *o, const char *path, struct err *err)
 {
     struct stat st;
-    mode_t mask;
     int fd;
 
     o->path = path;
     o->tmp = NULL;
+    o->direct = 0;
     if (!strcmp(path, "-")) {
         o->f = stdout;
         return 0;
@@ -110,28 +142,39 @@ int file_out_open(struct file_out *o, const char *path, struct err *err)
     /* a rename would put a file in the place of /dev/null */
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
         o->f = fopen(path, "wb");
+        o->direct = 1;
         return o->f ? 0 : err_sys(err, "%s: cannot write", path);
     }
-    o->tmp = xasprintf("%s.XXXXXX", path);
-    fd = mkstemp(o->tmp);
-    if (fd < 0) {
-        err_sys(err, "%s: cannot create", path);
-        free(o->tmp);
-        o->tmp = NULL;
-        return ERR_IO;
-    }
-    /* mkstemp gives 0600; a result has the mode that open would give */
-    mask = umask(0);
-    umask(mask);
-    fchmod(fd, 0666 & ~mask);
-    o->f = fdopen(fd, "w+b");
+    fd = open_nameless(path);
+    if (fd < 0)
+        fd = open_named(o);
+    o->f = fd < 0 ? NULL : fdopen(fd, "w+b");
     if (!o->f) {
         err_sys(err, "%s: cannot create", path);
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         file_out_abort(o);
         return ERR_IO;
     }
     return 0;
+}
+
+/* Gives a file without a name one beside its path. */
+static int give_name(struct file_out *o)
+{
+    char fd_path[64];
+
+    snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fileno(o->f));
+    for (unsigned i = 0; i < 1000; i++) {
+        o->tmp = xasprintf("%s.%d.%u", o->path, (int)getpid(), i);
+        if (!linkat(AT_FDCWD, fd_path, AT_FDCWD, o->tmp, AT_SYMLINK_FOLLOW))
+            return 0;
+        free(o->tmp);
+        o->tmp = NULL;
+        if (errno != EEXIST)
+            break;
+    }
+    return -1;
 }
 
 int file_out_commit(struct file_out *o, struct err *err)
@@ -142,6 +185,8 @@ int file_out_commit(struct file_out *o, struct err *err)
         o->f = NULL;
         return failed ? err_sys(err, "stdout: cannot write") : 0;
     }
+    if (!failed && !o->direct && !o->tmp)
+        failed = give_name(o);
     if (fclose(o->f))
         failed = 1;
     o->f = NULL;

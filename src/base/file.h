@@ -24,9 +24,10 @@ void file_unmap(struct file_map *m);
  * map) back to the system; they are read again when needed. */
 void file_map_forget(const struct file_map *m, const void *data, size_t n);
 
-/* An output file under a temporary name beside path, renamed by commit. "-" is
- * stdout, which is flushed and checked by commit; a device or pipe (/dev/null)
- * is written to as it is. Write to f with stdio.
+/* An output file that gets its name, or replaces the file of that name, by
+ * commit; until then it has none, or a temporary one beside path where the file
+ * system cannot do that. "-" is stdout, which is flushed and checked by commit;
+ * a device or pipe (/dev/null) is written to as it is. Write to f with stdio.
  *
  *     struct file_out out = {0};
  *     TRY(file_out_open(&out, path, err));
@@ -37,7 +38,8 @@ void file_map_forget(const struct file_map *m, const void *data, size_t n);
  * path is borrowed until commit or abort. */
 struct file_out {
     FILE *f;
-    char *tmp;        /* NULL for stdout, devices and pipes */
+    char *tmp;        /* temporary name, if there is one */
+    int direct;       /* a device or pipe */
     const char *path;
 };
 int file_out_open(struct file_out *o, const char *path, struct err *err);
