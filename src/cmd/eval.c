@@ -16,6 +16,7 @@
 #include "eval/beat.h"
 #include "eval/compare.h"
 #include "eval/table1.h"
+#include "write/json.h"
 
 struct options {
     struct cmd_common common;
@@ -54,7 +55,8 @@ static void add_json(struct strbuf *out, cJSON *top)
 {
     char *text = cJSON_Print(top);
 
-    strbuf_addf(out, "%s\n", text);
+    write_utf8(out, text); /* names of files may be anything */
+    strbuf_addch(out, '\n');
     cJSON_free(text);
     cJSON_Delete(top);
 }

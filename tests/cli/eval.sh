@@ -207,6 +207,13 @@ run eval tag ref est --format tsv --per-file
 expect_in_stdout "rock	1.000000	1.000000"
 expect_in_stdout "pop	0.500000	0.000000"
 
+# a name that is not UTF-8 still makes JSON
+odd=$(printf 'odd\377')
+beats "$odd.beats" 0
+run eval beats "$odd.beats" ref/a.beats
+expect_exit 0
+expect_in_stdout "$(printf 'odd\357\277\275.beats')"
+
 # comparison: F-measures 1 0 0 and 0 0 1 of a, b, c
 run eval beats --compare ref est other -q --format tsv
 expect_exit 0

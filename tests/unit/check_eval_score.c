@@ -35,6 +35,12 @@ START_TEST(pair_beats)
     ck_assert(s[EVAL_BEAT_F] == 1 && isnan(s[DOWNBEAT]));
     ck_assert(!score_pair(s, SCORE_BEATS, &ref, &none, 5, &err));
     ck_assert(s[EVAL_BEAT_F] == 0 && s[DOWNBEAT] == 0);
+    /* the other positions do not matter */
+    for (size_t i = 0; i < same.beats.n; i++)
+        if (same.beats.v[i].position > 1)
+            same.beats.v[i].position = 3;
+    ck_assert(!score_pair(s, SCORE_BEATS, &ref, &same, 5, &err));
+    ck_assert(s[DOWNBEAT] == 1);
     /* the trim applies to downbeats, too */
     beats_release(&same.beats);
     for (int i = 10; i < 40; i++)
