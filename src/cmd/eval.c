@@ -390,10 +390,10 @@ static int run(struct options *o, const struct cmd_usage *usage, int n,
                                operand[0]);
     if (check(o, n, operand, &err))
         return cmd_usage_error("eval", "%s", err.msg);
-    if (o->jobs)
-        omp_set_num_threads(o->jobs);
-    else
+    if (!o->jobs)
         o->jobs = omp_get_max_threads();
+    else if (!o->dataset) /* the encoder goes by --threads */
+        omp_set_num_threads(o->jobs);
     if (o->dataset)
         return run_folder(o, usage);
     return o->compare ? run_compare(o, operand + 1)
