@@ -17,7 +17,7 @@ static const char *const audio[] = {
 /* .chords.lab stands before .lab: the first that fits is cut off */
 static const char *const labels[] = {
     ".chords.lab", ".structure.lab", ".lab", ".seg", ".beats", ".key", ".tags",
-    ".json", ".ndjson", ".jams", ".txt", ".csv", ".npy", NULL
+    ".tempo", ".bpm", ".json", ".ndjson", ".jams", ".txt", ".csv", ".npy", NULL
 };
 
 /* The length of name without the extension of the list that it ends in; 0 if

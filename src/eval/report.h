@@ -23,6 +23,7 @@ struct report_row {
 struct report {
     const char *const *names; /* (K), borrowed until release */
     size_t k;
+    const char *unit; /* what a row is: "files", or "tags"; borrowed */
     struct report_row *row;
     size_t n, cap;
 };
@@ -33,26 +34,35 @@ void report_release(struct report *r);
 /* Copies both. */
 void report_add(struct report *r, const char *file, const double *score);
 
-/* Of the files where a score is defined. */
+/* Of the rows where a score is defined. */
 struct report_stats {
-    size_t n;            /* such files */
+    size_t n;            /* such rows */
     double mean, median; /* NaN if n is 0 */
     double std;          /* with n - 1 in the denominator; NaN below n 2 */
+    double low, high;    /* 95 % interval of the mean, boot.h; NaN below n 2 */
 };
-struct report_stats report_stats(const struct report *r, size_t score);
 
-/* {"files": N, "mean": {NAME: x, ...}, "median": {...}, "std": {...},
- * "defined": {NAME: files}}, and with per_file "scores": [{"file": ...,
- * NAME: x, ...}, ...] in the order they were added. Undefined is null. File
- * names should be UTF-8. The caller deletes it. */
-cJSON *report_json(const struct report *r, bool per_file);
+/* Of all scores, (K); the caller frees. */
+struct report_stats *report_stats(const struct report *r);
 
-/* A line for each score: name, mean, median, deviation, files. 4 decimals. */
+/* Adds to an object: {"files": N, "mean": {NAME: x, ...}, "median": {...},
+ * "std": {...}, "interval": {NAME: [low, high], ...}, "defined": {NAME: rows},
+ * "undefined": {NAME: rows}}, and with per_file "scores": [{"file": ..., NAME:
+ * x, ...}, ...] in the order they were added. Undefined is null. The first key
+ * is the unit, the key of a row the unit without its s. File names should be
+ * UTF-8. */
+void report_json(cJSON *top, const struct report *r, bool per_file);
+
+/* A line for each score: name, mean, interval, median, deviation, rows where it
+ * is defined and where it is not. 4 decimals, "-" where undefined. */
 void report_table(struct strbuf *out, const struct report *r);
 
-/* A header, with per_file a line for each file, then lines "mean", "median" and
- * "std"; a column for each score, 6 decimals, "nan" where undefined. Control
- * characters in file names become "?". */
+/* A header, with per_file a line for each row, then lines "mean", "median",
+ * "std", "low", "high" and "undefined"; a column for each score, 6 decimals,
+ * "-" where undefined. Control characters in file names become "?". */
 void report_tsv(struct strbuf *out, const struct report *r, bool per_file);
+
+/* name, with control characters as "?". */
+void report_add_name(struct strbuf *out, const char *name);
 
 #endif

@@ -20,6 +20,19 @@ static int utf8_len(const unsigned char *s)
     return len;
 }
 
+void write_utf8(struct strbuf *out, const char *s)
+{
+    while (*s) {
+        int len = utf8_len((const unsigned char *)s);
+
+        if (len)
+            strbuf_add(out, s, (size_t)len);
+        else
+            strbuf_addstr(out, "\xef\xbf\xbd");
+        s += len ? len : 1;
+    }
+}
+
 static cJSON *text(const char *s)
 {
     struct strbuf sb = STRBUF_INIT;
@@ -27,15 +40,7 @@ static cJSON *text(const char *s)
 
     if (!s || !*s)
         return cJSON_CreateNull();
-    while (*s) {
-        int len = utf8_len((const unsigned char *)s);
-
-        if (len)
-            strbuf_add(&sb, s, (size_t)len);
-        else
-            strbuf_addstr(&sb, "\xef\xbf\xbd");
-        s += len ? len : 1;
-    }
+    write_utf8(&sb, s);
     v = cJSON_CreateString(sb.s);
     strbuf_release(&sb);
     return v;

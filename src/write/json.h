@@ -19,6 +19,9 @@
 int write_json(struct strbuf *out, const struct result *r, int pretty,
                struct err *err);
 
+/* Appends s with U+FFFD for each byte that does not belong. */
+void write_utf8(struct strbuf *out, const char *s);
+
 /* The object itself, for commands that add fields of their own; the caller
  * deletes it. */
 cJSON *write_json_object(const struct result *r);

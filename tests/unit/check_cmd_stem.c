@@ -15,6 +15,7 @@ static const struct {
     { "song.beats", "song" },
     { "song.key", "song" },
     { "song.tags", "song" },
+    { "song.bpm", "song" },
     { "song.json", "song" },
     { "song.jams", "song" },
     { "song.txt", "song" },

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/labelset.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "cmd/labels.h"
+#include "cmd/stem.h"
+
+enum { SPOOL_MOST = 0x7fffffff };
+
+static struct label_item *add(struct labelset *set)
+{
+    ARRAY_GROW(set->item, set->n, set->cap);
+    set->item[set->n] = (struct label_item){ 0 };
+    return set->item + set->n++;
+}
+
+static void item_release(struct label_item *item)
+{
+    free(item->stem);
+    free(item->path);
+}
+
+void labelset_release(struct labelset *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        item_release(set->item + i);
+    free(set->item);
+    file_unmap(&set->map);
+    if (set->spool)
+        unlink(set->spool);
+    free(set->spool);
+    *set = (struct labelset){ 0 };
+}
+
+static int by_stem(const void *pa, const void *pb)
+{
+    const struct label_item *a = pa, *b = pb;
+    int order = strcmp(a->stem, b->stem);
+
+    return order ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+static void sort(struct labelset *set)
+{
+    if (set->n)
+        qsort(set->item, set->n, sizeof(*set->item), by_stem);
+}
+
+/* ---- folders ---- */
+
+/* While a folder is read, `number` is the rank of the name. */
+static void keep_best(struct labelset *set)
+{
+    size_t best = LABELS_SPECIFIC + 1, kept = 0;
+
+    for (size_t i = 0; i < set->n; i++)
+        if (set->item[i].number < best)
+            best = set->item[i].number;
+    sort(set);
+    for (size_t i = 0; i < set->n; i++) {
+        struct label_item *item = set->item + i;
+        int general = item->number > LABELS_SPECIFIC &&
+                      best <= LABELS_SPECIFIC;
+
+        if (general || (kept && !strcmp(set->item[kept - 1].stem, item->stem)))
+            item_release(item);
+        else
+            set->item[kept++] = *item;
+    }
+    set->n = kept;
+}
+
+static int open_folder(struct labelset *set, const char *path, struct err *err)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+
+    if (!dir)
+        return err_sys(err, "%s: cannot open", path);
+    while ((entry = readdir(dir))) {
+        const char *name = entry->d_name;
+        int rank = labels_rank(set->task, name);
+        struct label_item *item;
+
+        if (!rank || *name == '.' || entry->d_type == DT_DIR)
+            continue;
+        item = add(set);
+        item->stem = stem_of(name);
+        item->path = xasprintf("%s/%s", path, name);
+        item->number = (size_t)rank;
+    }
+    closedir(dir);
+    keep_best(set);
+    if (!set->n)
+        return err_set(err, ERR_FORMAT, "%s: no files with labels for '%s'",
+                       path, score_names[set->task].task);
+    return 0;
+}
+
+/* ---- lines of JSON ---- */
+
+/* The stem of the name in the line's "file"; NULL if there is none. mfm writes
+ * it first, and then the rest need not be parsed here. */
+static char *stem_of_line(const char *line, size_t len)
+{
+    static const char first[] = "{\"file\":\"";
+    const size_t skip = sizeof(first) - 1;
+    const cJSON *file;
+    cJSON *object = NULL;
+    char *stem = NULL;
+
+    if (len > skip && !memcmp(line, first, skip)) {
+        const char *begin = line + skip;
+        const char *end = memchr(begin, '"', len - skip);
+
+        if (end && !memchr(begin, '\\', (size_t)(end - begin))) {
+            char *name = xstrndup(begin, (size_t)(end - begin));
+
+            stem = stem_of(name);
+            free(name);
+            return stem;
+        }
+    }
+    if (json_parse(&object, line, len, NULL))
+        return NULL;
+    file = cJSON_GetObjectItemCaseSensitive(object, "file");
+    if (cJSON_IsString(file))
+        stem = stem_of(file->valuestring);
+    cJSON_Delete(object);
+    return stem;
+}
+
+static int only_space(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!s[i] || !strchr(" \t\r\n", s[i]))
+            return 0;
+    return 1;
+}
+
+static int open_lines(struct labelset *set, struct err *err)
+{
+    const char *at = (const char *)set->map.data, *end = at + set->map.size;
+    size_t number = 0;
+
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((stop ? stop : end) - at);
+
+        number++;
+        if (!only_space(at, len)) {
+            char *stem = stem_of_line(at, len);
+            struct label_item *item;
+
+            if (!stem)
+                return err_set(err, ERR_FORMAT, "%s:%zu: not a JSON object "
+                               "with the name of its recording in \"file\"",
+                               set->name, number);
+            item = add(set);
+            *item = (struct label_item){ stem, NULL, at, len, number };
+        }
+        at += len + 1;
+    }
+    if (!set->n)
+        return err_set(err, ERR_FORMAT, "%s: no results in it", set->name);
+    sort(set);
+    set->single = set->n == 1;
+    return 0;
+}
+
+/* Whether the first line is an object by itself, and one of many or with the
+ * name of its recording. */
+static int has_lines(const struct file_map *map)
+{
+    const char *s = (const char *)map->data;
+    const char *stop = map->size ? memchr(s, '\n', map->size) : NULL;
+    size_t first = stop ? (size_t)(stop - s) : map->size, len = first;
+    char *stem;
+
+    while (len && strchr(" \t\r", s[len - 1]))
+        len--;
+    if (!len || *s != '{' || s[len - 1] != '}')
+        return 0;
+    if (stop && !only_space(stop + 1, map->size - first - 1))
+        return 1;
+    stem = stem_of_line(s, len);
+    free(stem);
+    return stem != NULL;
+}
+
+/* ---- files ---- */
+
+/* Copies a pipe to a temporary file, named by what it holds. */
+static int spool(struct labelset *set, const char *path, struct err *err)
+{
+    const char *dir = getenv("TMPDIR");
+    struct strbuf text = STRBUF_INIT;
+    const char *suffix;
+    FILE *f = NULL;
+    int fd, rc = file_read(&text, path, SPOOL_MOST, err);
+
+    if (rc)
+        goto out;
+    suffix = *text.s == '{' ? ".json" : ".txt";
+    set->spool = xasprintf("%s/mfm-eval-XXXXXX%s", dir && *dir ? dir : P_tmpdir,
+                           suffix);
+    fd = mkstemps(set->spool, (int)strlen(suffix));
+    f = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!f || fwrite(text.s, 1, text.len, f) != text.len || fflush(f))
+        rc = err_sys(err, "%s: cannot write", set->spool);
+    if (f)
+        fclose(f);
+out:
+    strbuf_release(&text);
+    return rc;
+}
+
+static int is_json(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && (!strcasecmp(dot, ".json") || !strcasecmp(dot, ".ndjson"));
+}
+
+static int open_file(struct labelset *set, const char *path, struct err *err)
+{
+    struct label_item *item;
+
+    if (is_json(path)) {
+        TRY(file_map(&set->map, path, err));
+        if (has_lines(&set->map))
+            return open_lines(set, err);
+    }
+    item = add(set);
+    item->stem = stem_of(set->name);
+    item->path = xstrdup(path);
+    set->single = 1;
+    return 0;
+}
+
+int labelset_open(struct labelset *set, const char *path, enum score_task task,
+                  struct err *err)
+{
+    struct stat st = { 0 };
+    int rc;
+
+    *set = (struct labelset){ .name = path, .task = task };
+    if (!strcmp(path, "-"))
+        set->name = "stdin";
+    else if (stat(path, &st))
+        return err_sys(err, "%s: cannot open", path);
+    if (S_ISDIR(st.st_mode))
+        rc = open_folder(set, path, err);
+    else if (S_ISREG(st.st_mode))
+        rc = open_file(set, path, err);
+    else if (!(rc = spool(set, path, err)))
+        rc = open_file(set, set->spool, err);
+    if (rc)
+        labelset_release(set);
+    return rc;
+}
+
+int labelset_has(const struct labelset *set, const char *stem)
+{
+    size_t low = 0, high = set->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(set->item[mid].stem, stem);
+
+        if (!order)
+            return 1;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return 0;
+}
+
+/* A message must not name the copy. */
+static void rename_spool(const struct labelset *set, struct err *err)
+{
+    size_t n = set->spool ? strlen(set->spool) : 0;
+    struct err copy = *err;
+
+    if (n && !strncmp(copy.msg, set->spool, n))
+        err_set(err, copy.code, "%s%s", set->name, copy.msg + n);
+}
+
+int labelset_read(struct labels *out, const struct labelset *set, size_t i,
+                  struct err *err)
+{
+    const struct label_item *item = set->item + i;
+    cJSON *object = NULL;
+    char name[600];
+    int rc;
+
+    if (item->path) {
+        rc = labels_read(out, set->task, item->path, err);
+        if (rc)
+            rename_spool(set, err);
+        return rc;
+    }
+    snprintf(name, sizeof(name), "%.500s:%zu", set->name, item->number);
+    *out = (struct labels){ 0 };
+    rc = json_parse(&object, item->line, item->len, err);
+    if (rc)
+        err_prefix(err, "%s", name);
+    else
+        rc = labels_from_json(out, set->task, object, name, err);
+    cJSON_Delete(object);
+    return rc;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "eval/score.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "eval/beat.h"
+#include "eval/chord.h"
+#include "eval/key.h"
+#include "eval/segment.h"
+#include "eval/tempo.h"
+
+static const char *const beat_names[] = {
+    "F-measure",
+    "Cemgil",
+    "Cemgil Best Metric Level",
+    "Goto",
+    "P-score",
+    "Correct Metric Level Continuous",
+    "Correct Metric Level Total",
+    "Any Metric Level Continuous",
+    "Any Metric Level Total",
+    "Information gain",
+    "Downbeat F-measure",
+};
+static const char *const key_names[] = { "Weighted Score", "Accuracy" };
+static const char *const tag_names[] = { "average_precision", "roc_auc" };
+
+const struct score_names score_names[SCORE_TASKS] = {
+    { "beats", beat_names, ARRAY_LEN(beat_names), EVAL_BEAT_F },
+    { "chords", eval_chord_names, EVAL_CHORD_COUNT, EVAL_CHORD_MAJMIN },
+    { "structure", eval_segment_names, EVAL_SEGMENT_COUNT, EVAL_SEGMENT_F05 },
+    { "key", key_names, ARRAY_LEN(key_names), 0 },
+    { "tempo", eval_tempo_names, EVAL_TEMPO_COUNT, EVAL_TEMPO_P_SCORE },
+    { "tag", tag_names, ARRAY_LEN(tag_names), 0 },
+};
+
+void labels_release(struct labels *l)
+{
+    beats_release(&l->beats);
+    segments_release(&l->spans);
+    key_release(&l->key);
+    tags_release(&l->tags);
+    memset(&l->tempo, 0, sizeof(l->tempo));
+}
+
+/* ---- beats ---- */
+
+/* The times of all beats, or of the downbeats; the caller frees. */
+static double *times(const struct beats *b, bool downbeats, size_t *n)
+{
+    double *t = xcalloc(b->n + 1, sizeof(*t));
+
+    *n = 0;
+    for (size_t i = 0; i < b->n; i++)
+        if (!downbeats || b->v[i].position == 1)
+            t[(*n)++] = b->v[i].time;
+    return t;
+}
+
+static bool has_positions(const struct beats *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].position > 0)
+            return true;
+    return b->n == 0;
+}
+
+static int score_beats(double *out, const struct beats *ref,
+                       const struct beats *est, double trim_s, struct err *err)
+{
+    size_t n, m;
+    double *r = times(ref, false, &n), *e = times(est, false, &m);
+    int rc = eval_beat(out, r, n, e, m, trim_s, err);
+
+    free(r);
+    free(e);
+    out[EVAL_BEAT_COUNT] = NAN;
+    if (rc || !has_positions(ref) || !has_positions(est))
+        return rc;
+    r = times(ref, true, &n);
+    e = times(est, true, &m);
+    rc = eval_beat_f(out + EVAL_BEAT_COUNT, NULL, NULL, r, n, e, m, trim_s,
+                     err);
+    free(r);
+    free(e);
+    return rc;
+}
+
+/* ---- chords and structure ---- */
+
+/* Columns of the segments; labels are borrowed. Released by free_spans. */
+static struct eval_spans spans_of(const struct segments *s)
+{
+    double *start = xcalloc(s->n + 1, sizeof(*start));
+    double *end = xcalloc(s->n + 1, sizeof(*end));
+    const char **label = xcalloc(s->n + 1, sizeof(*label));
+
+    for (size_t i = 0; i < s->n; i++) {
+        start[i] = s->v[i].start;
+        end[i] = s->v[i].end;
+        label[i] = s->v[i].label;
+    }
+    return (struct eval_spans){ start, end, label, s->n };
+}
+
+static void free_spans(struct eval_spans *s)
+{
+    free((void *)s->start);
+    free((void *)s->end);
+    free((void *)s->label);
+}
+
+static bool no_labels(const struct segments *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (*s->v[i].label)
+            return false;
+    return s->n > 0;
+}
+
+static int score_segments(double *out, enum score_task task,
+                          const struct segments *ref,
+                          const struct segments *est, struct err *err)
+{
+    struct eval_spans r = spans_of(ref), e = spans_of(est);
+    int rc = task == SCORE_CHORDS ? eval_chord(out, &r, &e, err)
+                                  : eval_segment(out, &r, &e, err);
+
+    free_spans(&r);
+    free_spans(&e);
+    if (rc || task == SCORE_CHORDS || !(no_labels(ref) || no_labels(est)))
+        return rc;
+    for (int i = EVAL_SEGMENT_PAIR_P; i <= EVAL_SEGMENT_V_F; i++)
+        out[i] = NAN;
+    out[EVAL_SEGMENT_ACCURACY] = NAN;
+    return 0;
+}
+
+/* ---- the others ---- */
+
+static int score_key(double *out, const struct key *ref, const struct key *est,
+                     struct err *err)
+{
+    if (!ref->label)
+        return err_set(err, ERR_ARG, "there is no reference key");
+    TRY(eval_key(out, ref->label, est->label ? est->label : "X", err));
+    out[1] = out[0] == 1; /* no other relation earns 1 */
+    return 0;
+}
+
+int score_pair(double *out, enum score_task task, const struct labels *ref,
+               const struct labels *est, double trim_s, struct err *err)
+{
+    switch (task) {
+    case SCORE_BEATS:
+        return score_beats(out, &ref->beats, &est->beats, trim_s, err);
+    case SCORE_CHORDS:
+    case SCORE_STRUCTURE:
+        return score_segments(out, task, &ref->spans, &est->spans, err);
+    case SCORE_KEY:
+        return score_key(out, &ref->key, &est->key, err);
+    case SCORE_TEMPO:
+        return eval_tempo(out, ref->tempo.bpm, ref->tempo.weight,
+                          est->tempo.bpm, err);
+    default:
+        return err_set(err, ERR_ARG, "tags are scored over a collection");
+    }
+}

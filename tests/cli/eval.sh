@@ -1,0 +1,297 @@
+#!/bin/sh
+# mfm eval: pairs, folders, NDJSON, pipes, comparison, the paper's table, an
+# annotated folder; formats, exit codes, messages.
+. "$TOP_SRCDIR/tests/cli/lib.sh"
+
+# field NAME: the numbers behind it in stdout, one line
+field() {
+    sed -n "s/^[[:space:]]*\"$1\":[[:space:]]*\(.*[^,]\),*\$/\1/p" stdout |
+        tr '\n' ' '
+}
+expect_field() {
+    [ "$(field "$1")" = "$2 " ] || fail "$1: $2 expected, not $(field "$1")"
+}
+expect_same() {
+    cmp -s "$1" "$2" || fail "$1 and $2 differ"
+}
+
+# beats FILE SHIFT: 60 beats, half a second apart, in bars of 4
+beats() {
+    awk -v shift="$2" 'BEGIN { for (i = 0; i < 60; i++)
+        printf "%.3f\t%d\n", i * 0.5 + shift, i % 4 + 1 }' >"$1"
+}
+mkdir ref est other
+beats ref/a.beats 0
+beats ref/b.beats 0
+beats ref/c.beats 0
+beats ref/lonely.beats 0
+beats est/a.beats 0.01
+beats est/b.beats 0.2
+beats est/c.beats 0.08
+beats est/spare.beats 0
+beats other/a.beats 0.1
+beats other/b.beats 0.2
+beats other/c.beats 0.05
+
+# one pair: mir_eval's names at the top
+run eval beats ref/a.beats est/a.beats
+expect_exit 0
+expect_no_stderr
+expect_field F-measure 1
+expect_field "Downbeat F-measure" 1
+expect_field trim 5
+run eval beats ref/a.beats est/b.beats --format tsv
+expect_exit 0
+expect_in_stdout "F-measure	0.000000"
+# 10 beats of ref lie before 5 s; est has only those behind
+tail -n +11 ref/a.beats >late.beats
+run eval beats ref/a.beats late.beats
+expect_field F-measure 1
+run eval beats --trim 0 ref/a.beats late.beats --format table
+expect_in_stdout "F-measure                         0.9091"
+
+# folders: what has no partner is named and counted; exit 0
+run eval beats ref est
+expect_exit 0
+expect_in_stderr "lonely: in ref, not in est"
+expect_in_stderr "spare: in est, not in ref"
+[ "$(wc -l <stderr)" -eq 2 ] || fail "two lines of stderr expected"
+expect_field files 3
+expect_field failed 0
+# the counts, then the names
+expect_in_stdout '"reference":	1'
+expect_in_stdout '"estimate":	1'
+cp stdout all.json
+for j in 1 2 7; do
+    run eval beats ref est -q -j $j
+    expect_exit 0
+    expect_no_stderr
+    expect_same stdout all.json
+done
+run eval beats ref est -q --format tsv --per-file
+expect_exit 0
+[ "$(wc -l <stdout)" -eq 10 ] || fail "10 lines expected"
+grep -q "^a	1.000000	" stdout || fail "F-measure of a: 1"
+grep -q "^b	0.000000	" stdout || fail "F-measure of b: 0"
+grep -q "^mean	0.333333	" stdout || fail "mean of 1, 0, 0"
+run eval beats ref est -q --format table --per-file
+expect_exit 0
+expect_in_stdout "  1.0000  a"
+
+# the result in a file; what mfm wrote it may replace, nothing else
+for out in new.json new.json; do
+    run eval beats ref est -q -o "$out"
+    expect_exit 0
+    expect_no_stdout
+    expect_same "$out" all.json
+done
+run eval beats ref est -q -o ref/a.beats
+expect_exit 1
+expect_one_line_stderr
+grep -q time ref/a.beats && fail "ref/a.beats was overwritten"
+
+# NDJSON of mfm, as a file and in a pipe; a failed input fails the pair
+ndjson() {
+    for song in b a c; do
+        awk -v song="$song" '
+            BEGIN { printf "{\"file\":\"x/%s.mp3\",\"mfm\":\"1\",\"beats\":[",
+                song }
+            { printf "%s{\"time\":%s,\"position\":%s}", (NR > 1) ? "," : "",
+                $1, $2 }
+            END { print "]}" }' "est/$song.beats"
+    done
+}
+ndjson >est.ndjson
+run eval beats ref est.ndjson
+expect_exit 0
+expect_in_stderr "lonely: in ref, not in est.ndjson"
+expect_field files 3
+run eval beats ref est.ndjson -q --format tsv --per-file
+cp stdout lines.tsv
+run eval beats ref est -q --format tsv --per-file
+expect_same stdout lines.tsv
+run eval beats ref - -q --format tsv --per-file <est.ndjson
+expect_exit 0
+expect_same stdout lines.tsv
+cat est/a.beats >fifo.in
+mkfifo fifo
+cat fifo.in >fifo &
+run eval beats ref/a.beats fifo --format tsv
+expect_exit 0
+expect_in_stdout "F-measure	1.000000"
+printf '{"file":"lonely.wav","error":"cut off"}\n' >>est.ndjson
+run eval beats ref est.ndjson -q
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "est.ndjson:4: has no result but an error: cut off"
+expect_field files 3
+expect_field failed 1
+ndjson >>est.ndjson
+run eval beats ref est.ndjson -q
+expect_exit 1
+expect_in_stderr "two results for 'a'"
+
+# damaged files: one line each, the others are scored
+mkdir bad
+beats bad/a.beats 0
+echo "1 x" >bad/b.beats
+printf '2\n1\n' >bad/c.beats
+run eval beats ref bad -q
+expect_exit 1
+expect_in_stderr "bad/b.beats:1:"
+expect_in_stderr "bad/c.beats:2:"
+[ "$(wc -l <stderr)" -eq 2 ] || fail "two lines of stderr expected"
+expect_field files 1
+# nothing to score: one line, no result
+while read -r word call; do
+    # shellcheck disable=SC2086
+    run eval $call
+    expect_exit 1
+    expect_no_stdout
+    expect_one_line_stderr
+    expect_in_stderr "$word"
+done <<END
+bad/b.beats:1: beats ref/a.beats bad/b.beats
+none.beats beats ref/a.beats none.beats
+none beats none ref
+chords chords ref est
+keys.key key keys.key keys.key
+tags.json tag tags.json tags.json
+END
+echo '{"bpm": 120}' >tags.json
+run eval tag tags.json tags.json
+expect_exit 1
+expect_in_stderr "tags.json: has no 'tags'"
+
+# the other tasks
+printf '0\t10\tC:maj\n10\t20\tA:min\n' >ref/a.chords.lab
+printf '0\t10\tC:maj7\n10\t20\tA:maj\n' >est/a.lab
+run eval chords ref est -q
+expect_exit 0
+expect_in_stdout '"majmin":	0.5'
+run eval chords ref/a.chords.lab est/a.lab
+expect_in_stdout '"majmin":	0.5'
+expect_field root 1
+printf '0 10 verse A\n10 20 chorus B\n' >ref/a.seg
+printf '0\t10.3\tverse\n10.3\t20\tchorus\n' >est/a.structure.lab
+run eval structure ref est --per-file
+expect_exit 0
+expect_in_stdout '"F-measure@0.5":	1'
+printf '0\t10\n10\t20\n' >bounds.lab
+run eval structure ref/a.seg bounds.lab
+expect_exit 0
+expect_field "F-measure@0.5" 1
+expect_field "V-measure" null
+run eval structure ref/a.seg bounds.lab --format table
+expect_in_stdout "V-measure                              -"
+echo "C:maj" >ref/a.key
+echo "A minor" >est/a.key
+run eval key ref est
+expect_exit 0
+expect_in_stdout '"Weighted Score":	0.3'
+printf '60\t120\t0.3\n' >ref/a.tempo
+echo 121 >est/a.bpm
+run eval tempo ref est
+expect_exit 0
+expect_in_stdout '"P-score":	0.7'
+echo "rock slow" >ref/a.tags
+echo "pop" >ref/b.tags
+printf 'rock\t0.9\npop\t0.2\n' >est/a.tags
+printf 'rock\t0.1\npop\t0.1\n' >est/b.tags
+run eval tag ref est --per-file
+expect_exit 0
+expect_field files 2
+expect_field tags 3
+expect_in_stdout '"roc_auc":	0.5'
+run eval tag ref est --format tsv --per-file
+expect_in_stdout "rock	1.000000	1.000000"
+expect_in_stdout "pop	0.500000	0.000000"
+
+# a name that is not UTF-8 still makes JSON
+odd=$(printf 'odd\377')
+beats "$odd.beats" 0
+run eval beats "$odd.beats" ref/a.beats
+expect_exit 0
+expect_in_stdout "$(printf 'odd\357\277\275.beats')"
+
+# comparison: F-measures 1 0 0 and 0 0 1 of a, b, c
+run eval beats --compare ref est other -q --format tsv
+expect_exit 0
+expect_no_stderr
+expect_in_stdout "F-measure	3	0.333333	0.333333	0	"
+expect_in_stdout "	1	1	1.5	1"
+run eval beats --compare ref est other -q --most 1
+expect_exit 0
+expect_field largest_by '"F-measure"'
+[ "$(grep -c '"file":' stdout)" -eq 1 ] || fail "one file expected"
+expect_in_stdout '"difference":	-1'
+run eval beats ref --compare est other --format table
+expect_exit 0
+expect_in_stdout "   -1.0000  a"
+
+# the paper: 13 rows
+run eval paper
+expect_exit 0
+expect_no_stderr
+expect_in_stdout "SpecTNT-TCN"
+run eval paper --format tsv
+[ "$(wc -l <stdout)" -eq 14 ] || fail "14 lines expected"
+[ "$(tail -n +2 stdout | cut -f 8- | tr '\t' '\n' | wc -l)" -eq 104 ] ||
+    fail "104 cells expected"
+run eval paper --format md
+expect_in_stdout "| FM7-finetune |"
+run eval paper --format json
+expect_in_stdout '"Tag ROC-AUC":	0.9235'
+
+for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
+    'beats --compare ref est' 'beats - -' 'paper ref' 'paper --root ref' \
+    'beats --dataset folder' 'beats --root ref' \
+    'beats --dataset gtzan --root ref' 'beats --dataset folder --root ref est' \
+    'beats --compare --dataset folder --root ref' 'beats ref est -j 0' \
+    'beats ref est --format md' 'beats ref est --trim -1' \
+    'beats ref est --nonsense'; do
+    # shellcheck disable=SC2086
+    expect_usage eval $call
+done
+
+# annotate, then score: a folder without audio, a file that is none, a model
+# that is missing
+run eval beats --dataset folder --root ref
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "ref: no audio files"
+echo "not audio" >ref/a.wav
+echo "not audio" >ref/z.wav
+run eval beats --dataset folder --root ref -m no-such-model
+expect_exit 1
+expect_in_stderr "ref/z.wav: no labels beside it"
+expect_in_stderr "no-such-model"
+left() {
+    mkdir -p tmp
+    set -- tmp/*
+    [ "$*" = 'tmp/*' ] || fail "left behind: $*"
+}
+TMPDIR=$TMP/tmp
+export TMPDIR
+left
+if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
+    need ffmpeg
+    MFM_MODELS=$TOP_SRCDIR/data/models
+    export MFM_MODELS
+    ffmpeg -v error -f lavfi -i \
+        'sine=880:d=4,volume=volume=gt(0.05\,mod(t\,0.5)):eval=frame' \
+        -ar 24000 -y ref/b.wav </dev/null || exit 99
+    run eval beats --dataset folder --root ref -q --per-file --trim 0
+    expect_exit 1 # a.wav
+    expect_one_line_stderr
+    expect_in_stderr "ref/a.wav"
+    expect_field files 1
+    expect_field failed 1
+    expect_field file '"b"'
+    rm ref/a.wav ref/z.wav
+    run eval key --dataset folder --root ref -q
+    expect_exit 1 # b has no key
+    expect_in_stderr "no audio files"
+    left
+fi
+exit 0
