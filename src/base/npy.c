@@ -9,7 +9,8 @@
 #include "base/strbuf.h"
 
 enum {
-    MAX_HEADER = 10000 /* numpy's own cap for files that are not trusted */
+    MAX_HEADER = 10000, /* numpy's own cap for files that are not trusted */
+    MAX_STRINGS = 1 << 26
 };
 
 /* ---- the header: a Python dict literal ---- */
@@ -354,6 +355,80 @@ int npy_floats(const struct npy *a, float **out, struct err *err)
                        a->size);
     }
     *out = f;
+    return 0;
+}
+
+static int add_utf8(struct strbuf *sb, uint32_t c)
+{
+    if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return 0;
+    if (c < 0x80) {
+        strbuf_addch(sb, (char)c);
+        return 1;
+    }
+    if (c < 0x800) {
+        strbuf_addch(sb, (char)(0xc0 | c >> 6));
+    } else {
+        if (c < 0x10000) {
+            strbuf_addch(sb, (char)(0xe0 | c >> 12));
+        } else {
+            strbuf_addch(sb, (char)(0xf0 | c >> 18));
+            strbuf_addch(sb, (char)(0x80 | (c >> 12 & 0x3f)));
+        }
+        strbuf_addch(sb, (char)(0x80 | (c >> 6 & 0x3f)));
+    }
+    strbuf_addch(sb, (char)(0x80 | (c & 0x3f)));
+    return 1;
+}
+
+/* One element, without the zeros that fill it up. */
+static int add_element(struct strbuf *sb, const struct npy *a, int64_t i)
+{
+    const char *p = (const char *)a->data + i * a->size;
+    int ok = 1;
+
+    if (a->type == 'S') {
+        strbuf_add(sb, p, strnlen(p, (size_t)a->size));
+        return 1;
+    }
+    for (int at = 0; at < a->size && ok; at += 4) {
+        uint32_t c;
+
+        memcpy(&c, p + at, 4);
+        if (!c)
+            break;
+        ok = add_utf8(sb, c);
+    }
+    return ok;
+}
+
+int npy_strings(const struct npy *a, char ***out, const char *name,
+                struct err *err)
+{
+    char **v;
+
+    if (a->type != 'U' && a->type != 'S')
+        return err_set(err, ERR_UNSUPPORTED, "%s: not an array of text", name);
+    /* text of no length takes no bytes: the file does not bound the count */
+    v = a->count > MAX_STRINGS ? NULL
+                               : calloc((size_t)a->count + 1, sizeof(*v));
+    if (!v)
+        return err_set(err, ERR_NOMEM, "%s: no memory for %lld strings", name,
+                       (long long)a->count);
+    for (int64_t i = 0; i < a->count; i++) {
+        struct strbuf sb = STRBUF_INIT;
+        int ok = add_element(&sb, a, i);
+
+        v[i] = strbuf_detach(&sb);
+        if (ok)
+            continue;
+        for (; i >= 0; i--)
+            free(v[i]);
+        free(v);
+        return err_set(err, ERR_FORMAT, "%s: a string holds what is not "
+                       "Unicode", name);
+    }
+    *out = v;
     return 0;
 }
 

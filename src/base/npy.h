@@ -36,6 +36,12 @@ void npy_release(struct npy *a);
  * ERR_UNSUPPORTED for text and complex. */
 int npy_floats(const struct npy *a, float **out, struct err *err);
 
+/* An array of text ('<Un', '|Sn') as UTF-8 strings: *out gets count of them, each
+ * and *out itself freed by the caller; name is for messages. ERR_FORMAT for code
+ * points outside Unicode or not in UTF-8, ERR_UNSUPPORTED for other types. */
+int npy_strings(const struct npy *a, char ***out, const char *name,
+                struct err *err);
+
 /* Writes a 1.0 header with the data aligned to 64 bytes; descr as "<f4". The
  * length depends on descr and ndim alone, so that it can be written over
  * when the first dimension is known at last (shape[0] may grow). Errors show in
