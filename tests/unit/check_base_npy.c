@@ -140,6 +140,61 @@ START_TEST(npy_write_header_reads_back)
 }
 END_TEST
 
+/* Text as one to four bytes of UTF-8, and bytes as they are. */
+START_TEST(npy_strings_reads)
+{
+    static const uint32_t text[6] = { 'a', 0xfc, 0, 0x20ac, 0x1f3b5, 0 };
+    FILE *in = npy_of("{'descr': '<U3', 'fortran_order': False, "
+                      "'shape': (2,), }\n", text, sizeof(text));
+    struct npy a;
+    struct err err = {0};
+    char **v;
+
+    ck_assert(!npy_read_stream(&a, in, "x", 0, &err));
+    ck_assert_msg(!npy_strings(&a, &v, "x", &err), "%s", err.msg);
+    ck_assert_str_eq(v[0], "a\xc3\xbc");
+    ck_assert_str_eq(v[1], "\xe2\x82\xac\xf0\x9f\x8e\xb5");
+    free(v[0]);
+    free(v[1]);
+    free(v);
+    npy_release(&a);
+    fclose(in);
+    in = npy_of("{'descr': '|S2', 'fortran_order': False, 'shape': (2,), }\n",
+                "abc\0", 4);
+    ck_assert(!npy_read_stream(&a, in, "x", 0, &err));
+    ck_assert(!npy_strings(&a, &v, "x", &err));
+    ck_assert_str_eq(v[0], "ab");
+    ck_assert_str_eq(v[1], "c");
+    free(v[0]);
+    free(v[1]);
+    free(v);
+    npy_release(&a);
+    fclose(in);
+}
+END_TEST
+
+START_TEST(npy_strings_refuses)
+{
+    static const uint32_t wrong[3] = { 'a', 0xd800, 0x110000 };
+    struct npy a;
+    struct err err = {0};
+    char **v;
+
+    for (int i = 1; i < 3; i++) {
+        uint32_t text[2] = { 'a', wrong[i] };
+        FILE *in = npy_of("{'descr': '<U1', 'fortran_order': False, "
+                          "'shape': (2,), }\n", text, sizeof(text));
+
+        ck_assert(!npy_read_stream(&a, in, "x", 0, &err));
+        ck_assert_int_eq(npy_strings(&a, &v, "x", &err), ERR_FORMAT);
+        a.type = 'f';
+        ck_assert_int_eq(npy_strings(&a, &v, "x", &err), ERR_UNSUPPORTED);
+        npy_release(&a);
+        fclose(in);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base_npy");
@@ -151,6 +206,8 @@ int main(void)
     tcase_add_loop_test(t, npy_read_refuses_bad_headers, 0,
                         sizeof(bad) / sizeof(*bad));
     tcase_add_test(t, npy_write_header_reads_back);
+    tcase_add_test(t, npy_strings_reads);
+    tcase_add_test(t, npy_strings_refuses);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
