@@ -87,8 +87,8 @@ int mtat_open(struct mtat *m, const char *path, struct err *err)
     return begin(m, csv_open(&m->csv, path, '\t', err), err);
 }
 
-int mtat_open_text(struct mtat *m, const char *text, size_t len, const char *name,
-                   struct err *err)
+int mtat_open_text(struct mtat *m, const char *text, size_t len,
+                   const char *name, struct err *err)
 {
     *m = (struct mtat){ 0 };
     csv_open_text(&m->csv, text, len, name, '\t');

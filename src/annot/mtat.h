@@ -1,6 +1,6 @@
 /* mtat.h - MagnaTagATune: tags of clips (E. Law et al., "Evaluation of
- * Algorithms Using Games: The Case of Music Tagging", ISMIR 2009), and the lists
- * of the split of J. Pons, M. Won et al. */
+ * Algorithms Using Games: The Case of Music Tagging", ISMIR 2009), and the
+ * lists of the split of J. Pons, M. Won et al. */
 #ifndef ANNOT_MTAT_H
 #define ANNOT_MTAT_H
 
@@ -16,8 +16,8 @@
 enum { MTAT_TAGS = 50 };
 extern const char *const mtat_tags[MTAT_TAGS];
 
-/* The number of a tag in mtat_tags, or -1. "no vocals" and "noVocals" (the names
- * of jongpillee's top50_tags.txt) are one. */
+/* The number of a tag in mtat_tags, or -1. "no vocals" and "noVocals" (the
+ * names of jongpillee's top50_tags.txt) are one. */
 int mtat_tag(const char *name);
 
 /* annotations_final.csv: a table with tabs, columns clip_id, tags, mp3_path. A
@@ -43,8 +43,8 @@ struct mtat_clip {
 /* Opens the file, whose first row names the columns. ERR_IO, ERR_FORMAT. */
 int mtat_open(struct mtat *m, const char *path, struct err *err);
 /* The same of a text in memory, which the caller keeps until release. */
-int mtat_open_text(struct mtat *m, const char *text, size_t len, const char *name,
-                   struct err *err);
+int mtat_open_text(struct mtat *m, const char *text, size_t len,
+                   const char *name, struct err *err);
 void mtat_release(struct mtat *m);
 int mtat_next(struct mtat *m, struct mtat_clip *out, bool *more,
               struct err *err);

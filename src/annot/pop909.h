@@ -1,6 +1,7 @@
 /* pop909.h - what the studies of POP909 count in bars and beats, not seconds
  * (S. Dai, H. Zhang, R. B. Dannenberg, "Automatic Analysis and Influence of
- * Hierarchical Structure on Melody, Rhythm and Harmony in Popular Music", 2020).
+ * Hierarchical Structure on Melody, Rhythm and Harmony in Popular Music",
+ * 2020).
  * The files of POP909 itself are plain: lab.h, keytext.h. */
 #ifndef ANNOT_POP909_H
 #define ANNOT_POP909_H
@@ -26,8 +27,8 @@ int pop909_parse_chords(struct segments *out, struct lines *l,
                         struct err *err);
 
 /* Turns segments in beats, or with bars in bars, into seconds: unit k is beat k
- * of b, or its k-th downbeat. Units beyond the last keep the spacing of the last
- * two. ERR_ARG if b has fewer than two of them. */
+ * of b, or its k-th downbeat. Units beyond the last keep the spacing of the
+ * last two. ERR_ARG if b has fewer than two of them. */
 int pop909_to_seconds(struct segments *s, const struct beats *b, bool bars,
                       struct err *err);
 

@@ -1,6 +1,6 @@
 /* read.h - labels from a file of any format that mfm reads.
  *
- * The format is found by content first, then by name (FORMATS in mfm-eval(1)).
+ * The format is found by content first, then by name.
  * Packed with gzip (.gz, .jamz) or not; at most 512 MiB unpacked.
  *
  *  begins with {   JAMS ("annotations" is a list), mfm's own results (one, or
@@ -9,13 +9,13 @@
  *                  MTG's annotations.txt, by their headers
  *  .csv, or a number and a comma: Sonic Visualiser's layers (sonic.h)
  *  else lines, by task:
- *   beats     an Audacity label track if a line begins with a backslash or the
- *             second column is always a time with a point, not before the first,
- *             and there are labels; else time [position ...], POP909's
- *             beat_midi.txt included (lab.h)
+ *   beats     an Audacity label track if a line begins with a backslash, or if
+ *             the second column is always a time with a point in it, not before
+ *             the first, and there are labels or points; else time [position
+ *             ...], POP909's beat_midi.txt included (lab.h)
  *   chords, structure
- *             with | in it: McGill Billboard (billboard.h); a second column that
- *             is no number: time label; .seg: start end function [letter];
+ *             with | in it: McGill Billboard (billboard.h); a second column
+ *             that is no number: time label; .seg: start end function [letter];
  *             .txt: start end [label] without Audacity's points; else the same
  *             where an end must come after its start
  *   key       keytext.h
@@ -39,9 +39,9 @@ int annot_read(struct annotation *out, const char *path, enum annot_task task,
 
 /* What annot_read_many calls for each recording: id is the file that mfm
  * annotated, HookTheory's or MTG's id, MagnaTagATune's mp3_path, FMA's track
- * number, or "" in a file of one. It may take what is in a by copying the struct
- * and annotation_init. a->error tells why it has no labels, else NULL. Not 0
- * ends the reading with that code. */
+ * number, or "" in a file of one. It may take what is in a by copying the
+ * struct and annotation_init. a->error tells why it has no labels, else NULL.
+ * Not 0 ends the reading with that code. */
 typedef int annot_visit(void *ctx, const char *id, struct annotation *a,
                         struct err *err);
 

@@ -36,9 +36,10 @@ void npy_release(struct npy *a);
  * ERR_UNSUPPORTED for text and complex. */
 int npy_floats(const struct npy *a, float **out, struct err *err);
 
-/* An array of text ('<Un', '|Sn') as UTF-8 strings: *out gets count of them, each
- * and *out itself freed by the caller; name is for messages. ERR_FORMAT for code
- * points outside Unicode or not in UTF-8, ERR_UNSUPPORTED for other types. */
+/* An array of text: '<Un' as UTF-8, '|Sn' as it is. *out gets count strings,
+ * each and *out itself freed by the caller; name is for messages. ERR_FORMAT
+ * for numbers that are no Unicode character, ERR_UNSUPPORTED for other types,
+ * ERR_NOMEM (also for more than 2^26 strings). */
 int npy_strings(const struct npy *a, char ***out, const char *name,
                 struct err *err);
 

@@ -45,7 +45,7 @@ static inline void annot_good(struct annotation *a, const char *text,
     ck_assert_msg(!annot_read_text(a, text, ext, task, &err), "%s", err.msg);
 }
 
-/* A text that must be refused: a part of the message, as ":2: " for its line. */
+/* A text that must be refused, and a part of the message, as ":2: ". */
 struct annot_refused {
     enum annot_task task;
     const char *ext, *text, *says;

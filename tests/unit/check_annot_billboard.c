@@ -5,8 +5,8 @@
 
 static struct err err;
 
-/* By hand: 5 to 7 s is one bar of 4/4, twice; in the line at 7 s 6/4 lasts twice
- * as long as 3/4; a line of 3/4 bars alone would be the same. */
+/* By hand: 5 to 7 s is one bar of 4/4, twice; in the line at 7 s 6/4 lasts
+ * twice as long as 3/4; a line of 3/4 bars alone would be the same. */
 START_TEST(billboard_parse_chords)
 {
     static const struct segment want[] = {

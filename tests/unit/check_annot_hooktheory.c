@@ -30,7 +30,8 @@ START_TEST(hooktheory_next_reads_songs)
 }
 END_TEST
 
-/* By hand: beat b lies at 1 + b / 2 s; 120 BPM; beats 4 to 5 have no harmony. */
+/* By hand: beat b lies at 1 + b / 2 s, 120 BPM; beats 4 to 5 have no
+ * harmony. */
 START_TEST(hook_song_read_reads)
 {
     const char *path = unit_data("annot/hooktheory_mini.json");
