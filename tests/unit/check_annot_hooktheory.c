@@ -101,6 +101,24 @@ START_TEST(hook_song_read_bends)
 }
 END_TEST
 
+/* Refined before the user's, piece by piece: slopes of 0.5 and 2 s a beat. */
+START_TEST(hook_song_read_follows_pieces)
+{
+    static const double times[] = { 10, 10.5, 11, 13, 15, 17 };
+    struct annotation a;
+
+    annot_good(&a, SONG("{\"user\":{\"beats\":[0,1],\"times\":[0,1]},"
+                        "\"refined\":{\"beats\":[0,2,4],"
+                        "\"times\":[10,11,15]}}", "{\"num_beats\":6}"),
+               ".json", ANNOT_BEATS);
+    ck_assert_uint_eq(a.beats.n, 6);
+    for (int i = 0; i < 6; i++)
+        ck_assert(fabs(a.beats.v[i].time - times[i]) < 1e-12 &&
+                  a.beats.v[i].position == 0);
+    annotation_release(&a);
+}
+END_TEST
+
 static const struct annot_refused refused[] = {
     { ANNOT_CHORDS, ".json", SONG(PLAIN, "{\"num_beats\":4,\"harmony\":null}"),
       "song a: harmony" },
@@ -165,6 +183,7 @@ int main(void)
     tcase_add_test(t, hooktheory_next_reads_songs);
     tcase_add_test(t, hook_song_read_reads);
     tcase_add_test(t, hook_song_read_bends);
+    tcase_add_test(t, hook_song_read_follows_pieces);
     tcase_add_loop_test(t, hook_song_read_refuses, 0, ARRAY_LEN(refused));
     tcase_add_test(t, annot_read_many_gives_songs_and_stops);
     suite_add_tcase(s, t);

@@ -187,5 +187,5 @@ int main(void)
     tcase_add_test(t, jams_parse_reads_samples);
     tcase_add_loop_test(t, jams_parse_refuses, 0, ARRAY_LEN(refused));
     suite_add_tcase(s, t);
-    return unit_run(s);
+    return unit_run_shared(s, "fixtures/formats");
 }

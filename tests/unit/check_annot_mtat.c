@@ -173,5 +173,5 @@ int main(void)
     tcase_add_test(t, mtat_tags_are_the_published);
     tcase_add_test(t, mtat_list_read_reads);
     suite_add_tcase(s, t);
-    return unit_run(s);
+    return unit_run_shared(s, "fixtures/formats");
 }

@@ -132,5 +132,5 @@ int main(void)
     tcase_add_loop_test(t, pop909_parse_refuses, 0, ARRAY_LEN(wrong));
     tcase_add_test(t, pop909_parse_reads_samples);
     suite_add_tcase(s, t);
-    return unit_run(s);
+    return unit_run_shared(s, "fixtures/formats");
 }

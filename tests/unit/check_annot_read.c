@@ -299,5 +299,5 @@ int main(void)
     tcase_add_test(t, annot_read_refuses_files);
     tcase_add_test(t, annot_read_survives_bad_files);
     suite_add_tcase(s, t);
-    return unit_run(s);
+    return unit_run_shared(s, "fixtures/formats");
 }

@@ -176,5 +176,5 @@ int main(void)
     tcase_add_test(t, csv_column_finds);
     tcase_add_test(t, csv_next_reads_harmonix);
     suite_add_tcase(s, t);
-    return unit_run(s);
+    return unit_run_shared(s, "fixtures/formats");
 }
