@@ -143,8 +143,9 @@ static int load(struct dataset *d, const struct layout *l, struct err *err)
 static const struct source harmonix_sources[] = {
     { ANNOT_STRUCTURE, "dataset/segments", "", ".txt", 912, 9675, false },
     { ANNOT_STRUCTURE, "segments", "", ".txt", 912, 9675, false },
-    { ANNOT_BEATS, "annotations/beats", "", ".beats", 911, -1, false },
-    { ANNOT_BEATS, "harmonix/annotations/beats", "", ".beats", 911, -1, false },
+    { ANNOT_BEATS, "annotations/beats", "", ".beats", 911, 386444, false },
+    { ANNOT_BEATS, "harmonix/annotations/beats", "", ".beats", 911, 386444,
+      false },
     { ANNOT_BEATS, "dataset/beats_and_downbeats", "", ".txt", 912, 379065,
       false },
     { ANNOT_BEATS, "beats_and_downbeats", "", ".txt", 912, 379065, false },
