@@ -28,6 +28,30 @@ void annotation_release(struct annotation *a)
     annotation_init(a);
 }
 
+static void copy_tags(struct tags *out, const struct tags *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        tags_append(out, t->v[i].label, t->v[i].score);
+}
+
+void annotation_copy(struct annotation *out, const struct annotation *a)
+{
+    annotation_init(out);
+    for (size_t i = 0; i < a->beats.n; i++)
+        beats_append(&out->beats, a->beats.v[i].time, a->beats.v[i].position,
+                     a->beats.v[i].confidence);
+    for (size_t i = 0; i < a->spans.n; i++)
+        segments_append(&out->spans, a->spans.v[i].start, a->spans.v[i].end,
+                        a->spans.v[i].label, a->spans.v[i].confidence);
+    if (a->key.label)
+        key_set(&out->key, a->key.label, a->key.confidence);
+    copy_tags(&out->keys, &a->keys);
+    copy_tags(&out->tags, &a->tags);
+    out->tempo = a->tempo;
+    out->duration = a->duration;
+    out->error = a->error ? xstrdup(a->error) : NULL;
+}
+
 void annotation_close(struct annotation *a, double duration)
 {
     struct segment *last;

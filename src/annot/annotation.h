@@ -46,6 +46,9 @@ struct annotation {
 void annotation_init(struct annotation *a);
 void annotation_release(struct annotation *a); /* leaves it as _init does */
 
+/* Initialises out with all that is in a. */
+void annotation_copy(struct annotation *out, const struct annotation *a);
+
 /* Ends a last segment that is open (INFINITY) at duration, in s; removes it if
  * duration is NaN or does not come after its start. For Harmonix 0539 and 0603,
  * which end without "end", and for lists of boundaries. */

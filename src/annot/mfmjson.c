@@ -135,7 +135,7 @@ static int take_tempo(struct annotation *out, const cJSON *tempo,
     if (!cJSON_IsObject(tempo))
         return err_set(err, ERR_FORMAT, "tempo: not an object");
     out->tempo = (struct tempi){ { 0, 0 }, 1 };
-    return json_double(tempo, "tempo", "bpm", 1, 0, 1e4, &out->tempo.bpm[0],
+    return json_double(tempo, "tempo", "bpm", 0, 0, 1e4, &out->tempo.bpm[0],
                        err);
 }
 

@@ -35,14 +35,27 @@ static bool contains(const char *label, const char *word)
     return false;
 }
 
-const char *section_function(const char *label)
+/* The first rule whose word is in the label, or NULL. */
+static const struct rule *rule_of(const char *label)
 {
-    if (!strcasecmp(label, "end"))
-        return NULL;
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         if (contains(label, rules[i].word))
-            return rules[i].function;
-    return "inst";
+            return &rules[i];
+    return NULL;
+}
+
+const char *section_function(const char *label)
+{
+    const struct rule *rule = rule_of(label);
+
+    if (!strcasecmp(label, "end"))
+        return NULL;
+    return rule ? rule->function : "inst";
+}
+
+bool section_names(const char *label)
+{
+    return rule_of(label) || !strcasecmp(label, "end");
 }
 
 void section_map(struct segments *s, bool merge)

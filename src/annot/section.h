@@ -15,6 +15,10 @@
  * end of the song (that whole word only). ASCII case does not count. */
 const char *section_function(const char *label);
 
+/* Whether a label has one of the words, or is "end"; others are "inst" for want
+ * of anything better. */
+bool section_names(const char *label);
+
 /* Gives each segment its function, and removes those that are "end". With merge
  * neighbours of one function that touch become one, as a classifier of frames
  * sees them; without, each boundary of the annotator stays. A merged segment

@@ -4,13 +4,13 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
-#include "cmd/folder.h"
+#include "cmd/eval_dataset.h"
+#include "cmd/measure.h"
 #include "cmd/outputs.h"
 #include "cmd/scoring.h"
 #include "eval/beat.h"
@@ -20,10 +20,10 @@
 
 struct options {
     struct cmd_common common;
-    enum score_task task;
+    enum annot_task task;
     double trim; /* 0 keeps all */
-    int per_file, compare, most, jobs;
-    const char *dataset, *root;
+    int per_file, compare, most, jobs, check;
+    const char *dataset, *root, *split;
 };
 
 enum format { JSON, TABLE, TSV, MARKDOWN };
@@ -67,7 +67,7 @@ static cJSON *json_top(const struct options *o)
 
     cJSON_AddStringToObject(top, "mfm", MFM_VERSION);
     cJSON_AddStringToObject(top, "task", score_names[o->task].task);
-    if (o->task == SCORE_BEATS)
+    if (o->task == ANNOT_BEATS)
         cJSON_AddNumberToObject(top, "trim", o->trim);
     return top;
 }
@@ -111,12 +111,32 @@ static cJSON *counts_json(const struct options *o, const struct scoring *s)
 
     cJSON_AddStringToObject(top, "reference", s->ref->name);
     cJSON_AddStringToObject(top, "estimate", s->est->name);
-    if (o->task == SCORE_TAG)
+    if (o->task == ANNOT_TAGS)
         cJSON_AddNumberToObject(top, "files", (double)s->pairs);
     unpaired = cJSON_AddObjectToObject(top, "unpaired");
     cJSON_AddNumberToObject(unpaired, "reference", (double)s->only_ref);
     cJSON_AddNumberToObject(unpaired, "estimate", (double)s->only_est);
     cJSON_AddNumberToObject(top, "failed", (double)s->failed);
+    return top;
+}
+
+static cJSON *dataset_json(const struct options *o, const struct measure *m)
+{
+    const struct dataset_info *info = dataset_about(m->dataset);
+    cJSON *top = json_top(o);
+
+    cJSON_AddStringToObject(top, "dataset", info->name);
+    cJSON_AddStringToObject(top, "root", m->root);
+    cJSON_AddStringToObject(top, "split", m->split);
+    if (info->note)
+        cJSON_AddStringToObject(top, "note", info->note);
+    cJSON_AddStringToObject(top, "model", o->common.model);
+    cJSON_AddNumberToObject(top, "songs", (double)m->songs);
+    cJSON_AddNumberToObject(top, "without_audio", (double)m->without_audio);
+    cJSON_AddNumberToObject(top, "excluded", (double)m->excluded);
+    if (o->task == ANNOT_TAGS)
+        cJSON_AddNumberToObject(top, "files", (double)m->scoring.pairs);
+    cJSON_AddNumberToObject(top, "failed", (double)m->scoring.failed);
     return top;
 }
 
@@ -134,13 +154,14 @@ static void add_lead(struct strbuf *out, const struct report *r, size_t lead)
     }
 }
 
+/* m is NULL unless the songs are those of a dataset. */
 static void many(struct strbuf *out, const struct options *o,
-                 const struct scoring *s)
+                 const struct scoring *s, const struct measure *m)
 {
     enum format format = format_of(o, JSON);
 
     if (format == JSON) {
-        cJSON *top = counts_json(o, s);
+        cJSON *top = m ? dataset_json(o, m) : counts_json(o, s);
 
         report_json(top, &s->report, o->per_file);
         add_json(out, top);
@@ -155,16 +176,17 @@ static void many(struct strbuf *out, const struct options *o,
         add_lead(out, &s->report, score_names[o->task].lead);
 }
 
-static int show(const struct options *o, const struct scoring *s)
+static int show(const struct options *o, const struct scoring *s,
+                const struct measure *m)
 {
     struct strbuf text = STRBUF_INIT;
     int rc, single = s->ref->single && s->est->single &&
-                     o->task != SCORE_TAG;
+                     o->task != ANNOT_TAGS;
 
     if (!s->pairs)
         return CMD_FAILED;
     if (!single)
-        many(&text, o, s);
+        many(&text, o, s, m);
     else if (format_of(o, JSON) == JSON)
         pair_json(&text, o, s);
     else
@@ -202,7 +224,7 @@ static int run_pairs(const struct options *o, const char *ref_path,
         (rc = scoring_run(&s, &err)))
         rc = say(rc, &err);
     else
-        rc = show(o, &s);
+        rc = show(o, &s, NULL);
     report_release(&s.report);
     labelset_release(&ref);
     labelset_release(&est);
@@ -271,37 +293,54 @@ static int run_compare(const struct options *o, char **path)
     return rc;
 }
 
-/* ---- annotate, then score ---- */
+/* ---- datasets ---- */
 
-static int run_folder(const struct options *o, const struct cmd_usage *usage)
+static int run_dataset(const struct options *o, const struct cmd_usage *usage)
 {
-    struct labelset ref = { 0 }, est = { 0 };
-    struct scoring s = scoring_of(o, &ref, &est);
+    struct measure m = { .name = o->dataset, .root = o->root, .task = o->task,
+                         .split = o->split, .common = &o->common,
+                         .usage = usage, .jobs = o->jobs,
+                         .trim_s = o->trim > 0 ? o->trim : -INFINITY };
     struct err err = { 0 };
-    char *path = NULL;
-    int rc, failed = CMD_DONE;
+    int rc = measure_run(&m, &err);
 
-    rc = labelset_open(&ref, o->root, o->task, &err);
-    if (!rc)
-        rc = folder_annotate(&path, &failed, &ref, o->root, &o->common, usage,
-                             &err);
-    if (!rc && path)
-        rc = labelset_open(&est, path, o->task, &err);
-    if (rc || !path) {
+    if (rc)
+        rc = rc == ERR_ARG ? cmd_start_error(usage->name, &err) : say(rc, &err);
+    else if (m.scoring.pairs)
+        rc = show(o, &m.scoring, &m);
+    else
+        rc = CMD_FAILED;
+    if (m.failed > rc)
+        rc = m.failed;
+    measure_release(&m);
+    return rc;
+}
+
+static int run_check(const struct options *o)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct err err = { 0 };
+    char *buf = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&buf, &len);
+    int rc, wrong;
+
+    if (!f)
+        return say(err_sys(&err, "no memory for the report"), &err);
+    rc = eval_dataset_check(o->dataset, o->root, format_of(o, TABLE) == JSON,
+                            f, &err);
+    wrong = fclose(f) ? CMD_FAILED : CMD_DONE;
+    if (rc == ERR_ARG)
+        rc = cmd_start_error("eval", &err);
+    else
         rc = say(rc, &err);
-    } else {
-        est.single = 0;
-        est.name = "the annotations";
-        s.errors_said = 1;
-        rc = scoring_run(&s, &err) ? say(-1, &err) : show(o, &s);
+    if (len) {
+        strbuf_add(&text, buf, len);
+        wrong = write_out(o, &text);
     }
-    if (path)
-        unlink(path);
-    free(path);
-    report_release(&s.report);
-    labelset_release(&ref);
-    labelset_release(&est);
-    return rc == CMD_DONE ? failed : rc;
+    strbuf_release(&text);
+    free(buf);
+    return rc ? rc : wrong;
 }
 
 /* ---- the paper ---- */
@@ -336,7 +375,7 @@ static int find_task(struct options *o, const char *name)
 {
     for (int t = 0; t < SCORE_TASKS; t++)
         if (!strcmp(name, score_names[t].task)) {
-            o->task = (enum score_task)t;
+            o->task = (enum annot_task)t;
             return 0;
         }
     return -1;
@@ -350,11 +389,10 @@ static int check(const struct options *o, int n, char **operand,
 
     if (o->common.format && !strcmp(o->common.format, "md"))
         return err_set(err, ERR_ARG, "--format md is for mfm eval paper");
-    if (o->dataset && strcmp(o->dataset, "folder"))
-        return err_set(err, ERR_ARG, "--dataset: '%s' is not known; there is "
-                       "folder", o->dataset);
     if (!o->dataset != !o->root)
         return err_set(err, ERR_ARG, "--dataset and --root go together");
+    if (o->split && !o->dataset)
+        return err_set(err, ERR_ARG, "--split goes with --dataset");
     if (o->dataset && o->compare)
         return err_set(err, ERR_ARG, "--compare takes three sets of label "
                        "files, not --dataset");
@@ -369,11 +407,25 @@ static int check(const struct options *o, int n, char **operand,
     return pipes > 1 ? err_set(err, ERR_ARG, "stdin can be read once only") : 0;
 }
 
+static int start_check(const struct options *o, int n)
+{
+    enum format format = format_of(o, TABLE);
+
+    if (!o->dataset || !o->root || n)
+        return cmd_usage_error("eval", "--check goes with --dataset and "
+                               "--root, without a task");
+    if (format != TABLE && format != JSON)
+        return cmd_usage_error("eval", "--check writes a table or JSON");
+    return run_check(o);
+}
+
 static int run(struct options *o, const struct cmd_usage *usage, int n,
                char **operand)
 {
     struct err err = { 0 };
 
+    if (o->check)
+        return start_check(o, n);
     if (!n)
         return cmd_usage_error("eval", "no task given: beats, chords, "
                                "structure, key, tempo, tag or paper");
@@ -395,7 +447,7 @@ static int run(struct options *o, const struct cmd_usage *usage, int n,
     else if (!o->dataset) /* the encoder goes by --threads */
         omp_set_num_threads(o->jobs);
     if (o->dataset)
-        return run_folder(o, usage);
+        return run_dataset(o, usage);
     return o->compare ? run_compare(o, operand + 1)
                       : run_pairs(o, operand[1], operand[2]);
 }
@@ -416,16 +468,23 @@ int cmd_eval(int argc, char **argv)
         { 'j', "jobs", OPT_INT, &o.jobs, "N", "score with N threads (default: "
           "all cores)", 1, 1024, NULL },
         { 0, "dataset", OPT_STRING, &o.dataset, "NAME", "annotate, then score: "
-          "folder is audio files with their labels beside them", 0, 0, NULL },
+          "a published dataset, or folder: audio files with their labels "
+          "beside them", 0, 0, NULL },
         { 0, "root", OPT_STRING, &o.root, "DIR", "where the dataset is", 0, 0,
           NULL },
+        { 0, "split", OPT_CHOICE, &o.split, "S", "its songs: train, valid, "
+          "test or all (default: test if there is any, else all)", 0, 0,
+          "train|valid|test|all" },
+        { 0, "check", OPT_FLAG, &o.check, NULL, "say what of the dataset is "
+          "complete, missing or broken", 0, 0, NULL },
         { .kind = OPT_END }
     };
     const struct cmd_usage usage = {
         "eval",
         "mfm eval TASK [OPTIONS] REF EST\n"
         "mfm eval TASK --compare [OPTIONS] REF A B\n"
-        "mfm eval TASK --dataset folder --root DIR [OPTIONS]\n"
+        "mfm eval TASK --dataset NAME --root DIR [--split S] [OPTIONS]\n"
+        "mfm eval --dataset NAME --root DIR --check [OPTIONS]\n"
         "mfm eval paper [OPTIONS]",
         "Scores label files against references, as mir_eval does. TASK is one\n"
         "of beats, chords, structure, key, tempo, tag; REF and EST are files,\n"

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "annot/mfmjson.h"
+#include "annot/read.h"
+#include "base/json.h"
 #include "base/xalloc.h"
 #include "cmd/labels.h"
 #include "cmd/stem.h"
@@ -26,6 +29,9 @@ static void item_release(struct label_item *item)
 {
     free(item->stem);
     free(item->path);
+    if (item->labels)
+        annotation_release(item->labels);
+    free(item->labels);
 }
 
 void labelset_release(struct labelset *set)
@@ -101,7 +107,7 @@ static int open_folder(struct labelset *set, const char *path, struct err *err)
     keep_best(set);
     if (!set->n)
         return err_set(err, ERR_FORMAT, "%s: no files with labels for '%s'",
-                       path, score_names[set->task].task);
+                       path, annot_task_names[set->task]);
     return 0;
 }
 
@@ -165,7 +171,7 @@ static int open_lines(struct labelset *set, struct err *err)
                                "with the name of its recording in \"file\"",
                                set->name, number);
             item = add(set);
-            *item = (struct label_item){ stem, NULL, at, len, number };
+            *item = (struct label_item){ stem, NULL, at, len, number, NULL };
         }
         at += len + 1;
     }
@@ -209,7 +215,7 @@ static int spool(struct labelset *set, const char *path, struct err *err)
 
     if (rc)
         goto out;
-    suffix = *text.s == '{' ? ".json" : ".txt";
+    suffix = *text.s == '{' ? ".json" : "";
     set->spool = xasprintf("%s/mfm-eval-XXXXXX%s", dir && *dir ? dir : P_tmpdir,
                            suffix);
     fd = mkstemps(set->spool, (int)strlen(suffix));
@@ -230,23 +236,49 @@ static int is_json(const char *path)
     return dot && (!strcasecmp(dot, ".json") || !strcasecmp(dot, ".ndjson"));
 }
 
+/* A message must not name the copy. */
+static int rename_spool(const struct labelset *set, int rc, struct err *err)
+{
+    size_t n = set->spool ? strlen(set->spool) : 0;
+    struct err copy;
+
+    if (!rc || !n || strncmp(err->msg, set->spool, n))
+        return rc;
+    copy = *err;
+    return err_set(err, copy.code, "%s%s", set->name, copy.msg + n);
+}
+
+static int take_song(void *ctx, const char *id, struct annotation *a,
+                     struct err *err)
+{
+    struct labelset *set = ctx;
+    struct label_item *item = add(set);
+
+    (void)err;
+    item->stem = stem_of(*id ? id : set->name);
+    item->labels = xcalloc(1, sizeof(*item->labels));
+    *item->labels = *a;
+    annotation_init(a);
+    return 0;
+}
+
 static int open_file(struct labelset *set, const char *path, struct err *err)
 {
-    struct label_item *item;
-
     if (is_json(path)) {
         TRY(file_map(&set->map, path, err));
         if (has_lines(&set->map))
             return open_lines(set, err);
     }
-    item = add(set);
-    item->stem = stem_of(set->name);
-    item->path = xstrdup(path);
-    set->single = 1;
+    TRY(rename_spool(set, annot_read_many(path, set->task, take_song, set,
+                                          err), err));
+    if (!set->n)
+        return err_set(err, ERR_FORMAT, "%s: no recording in it", set->name);
+    sort(set);
+    set->single = set->n == 1;
     return 0;
 }
 
-int labelset_open(struct labelset *set, const char *path, enum score_task task,
+int labelset_open(struct labelset *set, const char *path, enum annot_task task,
                   struct err *err)
 {
     struct stat st = { 0 };
@@ -268,55 +300,81 @@ int labelset_open(struct labelset *set, const char *path, enum score_task task,
     return rc;
 }
 
-int labelset_has(const struct labelset *set, const char *stem)
+/* ---- datasets ---- */
+
+void labelset_of_dataset(struct labelset *set, const struct dataset *d,
+                         const char *name, enum annot_task task)
 {
-    size_t low = 0, high = set->n;
+    *set = (struct labelset){ .name = name, .task = task, .dataset = d };
+}
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(set->item[mid].stem, stem);
+void labelset_add(struct labelset *set, size_t i)
+{
+    struct label_item *item = add(set);
 
-        if (!order)
-            return 1;
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
+    item->stem = xstrdup(dataset_at(set->dataset, i)->id);
+    item->number = i;
+}
+
+int labelset_rename(struct labelset *set, const char *const *names, size_t n,
+                    struct err *err)
+{
+    if (set->n != n)
+        return err_set(err, ERR_FORMAT, "%s: %zu results for %zu inputs",
+                       set->name, set->n, n);
+    for (size_t i = 0; i < set->n; i++) {
+        struct label_item *item = set->item + i;
+
+        if (item->number < 1 || item->number > n)
+            return err_set(err, ERR_FORMAT, "%s: blank lines", set->name);
+        free(item->stem);
+        item->stem = xstrdup(names[item->number - 1]);
     }
+    sort(set);
     return 0;
 }
 
-/* A message must not name the copy. */
-static void rename_spool(const struct labelset *set, struct err *err)
-{
-    size_t n = set->spool ? strlen(set->spool) : 0;
-    struct err copy = *err;
+/* ---- labels ---- */
 
-    if (n && !strncmp(copy.msg, set->spool, n))
-        err_set(err, copy.code, "%s%s", set->name, copy.msg + n);
-}
-
-int labelset_read(struct labels *out, const struct labelset *set, size_t i,
-                  struct err *err)
+static int read_line(struct annotation *out, const struct labelset *set,
+                     const struct label_item *item, struct err *err)
 {
-    const struct label_item *item = set->item + i;
     cJSON *object = NULL;
     char name[600];
     int rc;
 
-    if (item->path) {
-        rc = labels_read(out, set->task, item->path, err);
-        if (rc)
-            rename_spool(set, err);
-        return rc;
-    }
     snprintf(name, sizeof(name), "%.500s:%zu", set->name, item->number);
-    *out = (struct labels){ 0 };
     rc = json_parse(&object, item->line, item->len, err);
     if (rc)
         err_prefix(err, "%s", name);
     else
-        rc = labels_from_json(out, set->task, object, name, err);
+        rc = mfmjson_parse(out, object, name, set->task, err);
     cJSON_Delete(object);
+    if (!rc && out->error)
+        rc = err_set(err, ERR_UNSUPPORTED, "%s: has no result but an error: "
+                     "%s", name, out->error);
+    return rc;
+}
+
+int labelset_read(struct annotation *out, const struct labelset *set, size_t i,
+                  struct err *err)
+{
+    const struct label_item *item = set->item + i;
+    int rc = 0;
+
+    annotation_init(out);
+    if (set->dataset)
+        rc = dataset_labels(set->dataset, item->number, set->task, out, err);
+    else if (item->path)
+        rc = annot_read(out, item->path, set->task, err);
+    else if (!item->labels)
+        rc = read_line(out, set, item, err);
+    else if (item->labels->error)
+        rc = err_set(err, ERR_UNSUPPORTED, "%s: no labels of %s: %s",
+                     set->name, item->stem, item->labels->error);
+    else
+        annotation_copy(out, item->labels);
+    if (rc)
+        annotation_release(out);
     return rc;
 }

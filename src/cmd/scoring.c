@@ -13,7 +13,7 @@ struct pair {
     const char *twice;      /* NULL, or the side with two of this stem */
     char *error;            /* NULL, or why there is no score; owned */
     int said;               /* that has been said before */
-    struct tags tags[2];    /* SCORE_TAG: of both sides, owned */
+    struct tags tags[2];    /* ANNOT_TAGS: of both sides, owned */
     double score[SCORE_MOST];
 };
 
@@ -80,9 +80,11 @@ static void join(struct pairs *p, struct scoring *s)
 /* Reads both sides and scores them; tags are kept for later. */
 static int score(struct pair *p, const struct scoring *s, struct err *err)
 {
-    struct labels ref = { 0 }, est = { 0 };
+    struct annotation ref, est;
     int rc = 0;
 
+    annotation_init(&ref);
+    annotation_init(&est);
     if (p->twice)
         rc = err_set(err, ERR_FORMAT, "%s: two results for '%s'", p->twice,
                      s->ref->item[p->ref].stem);
@@ -90,17 +92,18 @@ static int score(struct pair *p, const struct scoring *s, struct err *err)
         rc = labelset_read(&ref, s->ref, p->ref, err);
     if (!rc)
         rc = labelset_read(&est, s->est, p->est, err);
-    if (!rc && s->ref->task == SCORE_TAG) {
+    if (!rc && s->ref->task == ANNOT_TAGS) {
         p->tags[0] = ref.tags;
         p->tags[1] = est.tags;
         ref.tags = est.tags = (struct tags){ 0 };
     } else if (!rc) {
+        score_close(&ref, &est);
         rc = score_pair(p->score, s->ref->task, &ref, &est, s->trim_s, err);
         if (rc)
             err_prefix(err, "%s", s->ref->item[p->ref].stem);
     }
-    labels_release(&ref);
-    labels_release(&est);
+    annotation_release(&ref);
+    annotation_release(&est);
     return rc;
 }
 
@@ -145,7 +148,7 @@ static void collect(struct scoring *s, const struct pairs *p)
 
         if (!pair->error) {
             s->pairs++;
-            if (s->ref->task != SCORE_TAG)
+            if (s->ref->task != ANNOT_TAGS)
                 report_add(&s->report, s->ref->item[pair->ref].stem,
                            pair->score);
             continue;
@@ -170,7 +173,7 @@ int scoring_run(struct scoring *s, struct err *err)
     if (!p.n)
         rc = err_set(err, ERR_FORMAT, "no song is both in %s and in %s",
                      s->ref->name, s->est->name);
-    else if (s->ref->task == SCORE_TAG && s->pairs)
+    else if (s->ref->task == ANNOT_TAGS && s->pairs)
         rc = add_tags(s, &p, err);
     for (size_t i = 0; i < p.n; i++) {
         free(p.v[i].error);

@@ -4,12 +4,13 @@
 
 #include "cmd/labelset.h"
 #include "eval/report.h"
+#include "eval/score.h"
 
 struct scoring {
     const struct labelset *ref, *est; /* of one task */
     double trim_s;     /* see eval_beat */
     int jobs;          /* threads */
-    int errors_said;   /* inputs that failed (labels_from_json) were named */
+    int errors_said;   /* those that could not be annotated were named */
     /* results */
     struct report report; /* a row for each pair in the order of stems; for
                            * tags a row for each tag; released by the caller */

@@ -17,7 +17,13 @@ static const char *const audio[] = {
 /* .chords.lab stands before .lab: the first that fits is cut off */
 static const char *const labels[] = {
     ".chords.lab", ".structure.lab", ".lab", ".seg", ".beats", ".key", ".tags",
-    ".tempo", ".bpm", ".json", ".ndjson", ".jams", ".txt", ".csv", ".npy", NULL
+    ".tempo", ".bpm", ".json", ".ndjson", ".jams", ".jamz", ".txt", ".csv",
+    ".npy", NULL
+};
+
+/* as GTZAN-Rhythm names them */
+static const char *const jams_of_audio[] = {
+    ".wav.jams", ".mp3.jams", ".flac.jams", ".au.jams", NULL
 };
 
 /* The length of name without the extension of the list that it ends in; 0 if
@@ -48,7 +54,9 @@ char *stem_of(const char *path)
 
     if (!strcmp(path, "-"))
         return xstrdup("stdin");
-    n = cut(name, labels);
+    n = cut(name, jams_of_audio);
+    if (!n)
+        n = cut(name, labels);
     if (!n)
         n = cut(name, audio);
     return n ? xstrndup(name, n) : xstrdup(name);

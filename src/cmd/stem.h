@@ -9,8 +9,9 @@ int stem_is_audio(const char *name);
 /* The last part of path without its extension, so that "a/song.mp3",
  * "b/song.chords.lab" and "song.npy" all give "song". What is cut off is an
  * audio extension, .npy, .ndjson, or one of .chords.lab .structure.lab .lab
- * .seg .beats .key .tags .tempo .bpm .json .jams .txt .csv; any other name
- * stays whole ("v1.2"). "-" gives "stdin". The caller frees it. */
+ * .seg .beats .key .tags .tempo .bpm .json .jams .jamz .txt .csv, or, as in
+ * GTZAN-Rhythm, .wav.jams and the like; any other name stays whole ("v1.2").
+ * "-" gives "stdin". The caller frees it. */
 char *stem_of(const char *path);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "annot/section.h"
 #include "base/xalloc.h"
 #include "eval/beat.h"
 #include "eval/chord.h"
@@ -37,15 +38,6 @@ const struct score_names score_names[SCORE_TASKS] = {
     { "tempo", eval_tempo_names, EVAL_TEMPO_COUNT, EVAL_TEMPO_P_SCORE },
     { "tag", tag_names, ARRAY_LEN(tag_names), 0 },
 };
-
-void labels_release(struct labels *l)
-{
-    beats_release(&l->beats);
-    segments_release(&l->spans);
-    key_release(&l->key);
-    tags_release(&l->tags);
-    memset(&l->tempo, 0, sizeof(l->tempo));
-}
 
 /* ---- beats ---- */
 
@@ -122,22 +114,67 @@ static bool no_labels(const struct segments *s)
     return s->n > 0;
 }
 
-static int score_segments(double *out, enum score_task task,
+/* The segments with their functions; labels are static. */
+static struct eval_spans functions_of(const struct segments *s)
+{
+    struct eval_spans f = spans_of(s);
+    size_t n = 0;
+
+    for (size_t i = 0; i < f.n; i++) {
+        const char *function = section_function(f.label[i]);
+
+        if (!function)
+            continue; /* "end" */
+        ((double *)f.start)[n] = f.start[i];
+        ((double *)f.end)[n] = f.end[i];
+        ((const char **)f.label)[n++] = function;
+    }
+    f.n = n;
+    return f;
+}
+
+static bool names_functions(const struct segments *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (section_names(s->v[i].label))
+            return true;
+    return s->n == 0;
+}
+
+/* The frame accuracy, of functions. */
+static int score_functions(double *out, const struct segments *ref,
+                           const struct segments *est, struct err *err)
+{
+    struct eval_spans r, e;
+    int rc;
+
+    *out = NAN;
+    if (!names_functions(ref) || !names_functions(est))
+        return 0;
+    r = functions_of(ref);
+    e = functions_of(est);
+    rc = r.n ? eval_frame_accuracy(out, &r, &e, err) : 0;
+    free_spans(&r);
+    free_spans(&e);
+    return rc;
+}
+
+static int score_segments(double *out, enum annot_task task,
                           const struct segments *ref,
                           const struct segments *est, struct err *err)
 {
     struct eval_spans r = spans_of(ref), e = spans_of(est);
-    int rc = task == SCORE_CHORDS ? eval_chord(out, &r, &e, err)
+    int rc = task == ANNOT_CHORDS ? eval_chord(out, &r, &e, err)
                                   : eval_segment(out, &r, &e, err);
 
     free_spans(&r);
     free_spans(&e);
-    if (rc || task == SCORE_CHORDS || !(no_labels(ref) || no_labels(est)))
+    if (rc || task == ANNOT_CHORDS)
         return rc;
     for (int i = EVAL_SEGMENT_PAIR_P; i <= EVAL_SEGMENT_V_F; i++)
-        out[i] = NAN;
-    out[EVAL_SEGMENT_ACCURACY] = NAN;
-    return 0;
+        if (no_labels(ref) || no_labels(est))
+            out[i] = NAN;
+    return score_functions(out + EVAL_SEGMENT_ACCURACY, ref, est, err);
 }
 
 /* ---- the others ---- */
@@ -152,21 +189,31 @@ static int score_key(double *out, const struct key *ref, const struct key *est,
     return 0;
 }
 
-int score_pair(double *out, enum score_task task, const struct labels *ref,
-               const struct labels *est, double trim_s, struct err *err)
+int score_pair(double *out, enum annot_task task, const struct annotation *ref,
+               const struct annotation *est, double trim_s, struct err *err)
 {
     switch (task) {
-    case SCORE_BEATS:
+    case ANNOT_BEATS:
         return score_beats(out, &ref->beats, &est->beats, trim_s, err);
-    case SCORE_CHORDS:
-    case SCORE_STRUCTURE:
+    case ANNOT_CHORDS:
+    case ANNOT_STRUCTURE:
         return score_segments(out, task, &ref->spans, &est->spans, err);
-    case SCORE_KEY:
+    case ANNOT_KEY:
         return score_key(out, &ref->key, &est->key, err);
-    case SCORE_TEMPO:
+    case ANNOT_TEMPO:
         return eval_tempo(out, ref->tempo.bpm, ref->tempo.weight,
                           est->tempo.bpm, err);
     default:
         return err_set(err, ERR_ARG, "tags are scored over a collection");
     }
+}
+
+void score_close(struct annotation *ref, struct annotation *est)
+{
+    double end = isnan(ref->duration) ? est->duration : ref->duration;
+
+    annotation_close(ref, end);
+    if (isnan(end) && ref->spans.n)
+        end = ref->spans.v[ref->spans.n - 1].end;
+    annotation_close(est, end);
 }

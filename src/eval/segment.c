@@ -300,26 +300,64 @@ out:
     return rc;
 }
 
+/* Both sides as lists, and ref from 0 on. On failure both are empty. */
+static int make_lists(struct span_list *r, struct span_list *e,
+                      const struct eval_spans *ref,
+                      const struct eval_spans *est, struct err *err)
+{
+    int rc;
+
+    if ((rc = span_list_init(r, ref, "reference segments", err)) ||
+        (rc = span_list_init(e, est, "estimated segments", err)))
+        span_list_release(r);
+    return rc;
+}
+
+/* Makes both start at 0, and the estimate end with the reference. */
+static int adjust(struct span_list *r, struct span_list *e, size_t given,
+                  struct err *err)
+{
+    span_list_adjust(r, 0, INFINITY, "__T_MIN", "__T_MAX");
+    if (r->n == 0)
+        return err_set(err, ERR_ARG, given
+                       ? "reference segments end before 0 s"
+                       : "there are no reference segments");
+    span_list_adjust(e, 0, span_list_end(r), "__T_MIN", "__T_MAX");
+    return 0;
+}
+
 int eval_segment(double out[EVAL_SEGMENT_COUNT], const struct eval_spans *ref,
                  const struct eval_spans *est, struct err *err)
 {
     struct span_list r = { 0 }, e = { 0 };
     int rc;
 
-    if ((rc = span_list_init(&r, ref, "reference segments", err)) ||
-        (rc = span_list_init(&e, est, "estimated segments", err)))
-        goto out;
+    TRY(make_lists(&r, &e, ref, est, err));
     score_inner_boundaries(out, &r, &e);
-    span_list_adjust(&r, 0, INFINITY, "__T_MIN", "__T_MAX");
-    if (r.n == 0) {
-        rc = err_set(err, ERR_ARG, ref->n ? "reference segments end before 0 s"
-                                          : "there are no reference segments");
-        goto out;
+    rc = adjust(&r, &e, ref->n, err);
+    if (!rc) {
+        score_boundaries(out, &r, &e);
+        rc = score_labels(out, &r, &e, err);
     }
-    span_list_adjust(&e, 0, span_list_end(&r), "__T_MIN", "__T_MAX");
-    score_boundaries(out, &r, &e);
-    rc = score_labels(out, &r, &e, err);
-out:
+    span_list_release(&e);
+    span_list_release(&r);
+    return rc;
+}
+
+int eval_frame_accuracy(double *out, const struct eval_spans *ref,
+                          const struct eval_spans *est, struct err *err)
+{
+    struct contingency coarse = { 0 };
+    struct span_list r = { 0 }, e = { 0 };
+    int rc;
+
+    TRY(make_lists(&r, &e, ref, est, err));
+    rc = adjust(&r, &e, ref->n, err);
+    if (!rc)
+        rc = contingency_init(&coarse, &r, &e, 0.2, err);
+    if (!rc)
+        *out = coarse.same / coarse.total;
+    contingency_release(&coarse);
     span_list_release(&e);
     span_list_release(&r);
     return rc;

@@ -67,4 +67,8 @@ extern const char *const eval_segment_names[EVAL_SEGMENT_COUNT];
 int eval_segment(double out[EVAL_SEGMENT_COUNT], const struct eval_spans *ref,
                  const struct eval_spans *est, struct err *err);
 
+/* The frame accuracy alone, as in eval_segment; NaN below 0.2 s. */
+int eval_frame_accuracy(double *out, const struct eval_spans *ref,
+                          const struct eval_spans *est, struct err *err);
+
 #endif

@@ -12,7 +12,7 @@
  * least 0.5 (a plain list of words gives 1); a tag that an estimate does not
  * name has score 0 in it, and of one named twice the larger counts.
  *
- * Adds to *out, made with score_names[SCORE_TAG], a row for each tag: average
+ * Adds to *out, made with score_names[ANNOT_TAGS], a row for each tag: average
  * precision and area under the ROC curve over the n clips (tag.h). The mean
  * over rows is then the macro average, and rows without a value are the tags
  * left out of it. Returns 0; ERR_ARG without clips, ERR_NOMEM. */

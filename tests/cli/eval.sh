@@ -161,7 +161,7 @@ END
 echo '{"bpm": 120}' >tags.json
 run eval tag tags.json tags.json
 expect_exit 1
-expect_in_stderr "tags.json: has no 'tags'"
+expect_in_stderr "tags.json: this JSON is none that mfm wrote"
 
 # the other tasks
 printf '0\t10\tC:maj\n10\t20\tA:min\n' >ref/a.chords.lab
@@ -207,6 +207,79 @@ run eval tag ref est --format tsv --per-file
 expect_in_stdout "rock	1.000000	1.000000"
 expect_in_stdout "pop	0.500000	0.000000"
 
+# the formats of others, on either side; found by what is in them
+ANNOT=$TOP_SRCDIR/tests/data/annot
+while read -r value name call; do
+    # shellcheck disable=SC2086
+    run eval $call --trim 0 --format tsv
+    expect_exit 0
+    expect_no_stderr
+    grep -q "^$name	$value\$" stdout || fail "$name: $value expected"
+done <<END
+1.000000 F-measure beats $ANNOT/audacity.txt $ANNOT/audacity.txt
+1.000000 F-measure beats $ANNOT/minimal.jams $ANNOT/minimal.jamz
+1.000000 F-measure@0.5 structure $ANNOT/audacity.txt $ANNOT/sv_regions.csv
+1.000000 V-measure structure $ANNOT/audacity.txt $ANNOT/sv_regions.csv
+END
+printf '0.217\n0.695\t1\n' >gtzan.beats
+run eval beats "$ANNOT/gtzan_rhythm_like.jams" gtzan.beats --trim 0 --format tsv
+expect_in_stdout "Downbeat F-measure	1.000000"
+run eval key "$ANNOT/gs.key" "$ANNOT/minimal.jams" --format tsv
+expect_in_stdout "Weighted Score	0.000000"
+# tables of many songs; those without a key have no score
+run eval chords "$ANNOT/hooktheory_mini.json" "$ANNOT/hooktheory_mini.json.gz" -q
+expect_in_stdout '"majmin":	1'
+run eval tag "$ANNOT/annotations_mini.csv" "$ANNOT/annotations_mini.csv"
+expect_exit 0
+expect_in_stdout '"average_precision":	1'
+run eval key "$ANNOT/mtg_annotations.txt" "$ANNOT/mtg_annotations.txt"
+expect_exit 1
+expect_in_stderr "there is no reference key"
+expect_in_stdout '"Weighted Score":	1'
+mkdir jams jams/est
+cp "$ANNOT/minimal.jams" jams/x.wav.jams
+cp "$ANNOT/minimal.jamz" jams/est/x.jamz
+run eval structure jams jams/est
+expect_exit 0
+expect_no_stderr
+expect_field files 1
+# what annotators write: the frame accuracy alone is of functions
+printf '0 Verse 1\n10 prechorus\n20 Solo\n30 end\n' >harmonix.txt
+printf '0\t20\tverse\n20\t32\tinst\n' >functions.lab
+run eval structure harmonix.txt functions.lab --format tsv
+expect_exit 0
+expect_in_stdout "Frame accuracy	1.000000"
+expect_in_stdout "Pairwise Recall	1.000000"
+expect_in_stdout "F-measure@0.5	0.857143"
+printf '0\t20\tA\n20\t30\tB\n' >letters.lab
+run eval structure harmonix.txt letters.lab --format tsv
+expect_in_stdout "Frame accuracy	-"
+# without "end" the song lasts as long as the estimate says
+printf '0 verse\n20 solo\n' >open.txt
+printf '%s%s%s' '{"file":"x.wav","duration":30,"mfm":"1","structure":[' \
+    '{"start":0,"end":20,"label":"verse"},' \
+    '{"start":20,"end":30,"label":"inst"}]}' >open.json
+run eval structure open.txt open.json --format tsv
+expect_exit 0
+expect_in_stdout "F-measure@0.5	1.000000"
+# scores of mir_eval 0.8.2 on the same files
+if [ -d "$SHARED/fixtures/formats" ]; then
+    harmonix=$SHARED/fixtures/formats/harmonixset
+    pop=$SHARED/fixtures/formats/pop909/001
+    while read -r value name call; do
+        # shellcheck disable=SC2086
+        run eval $call --trim 0 --format tsv
+        expect_exit 0
+        grep -q "^$name	$value\$" stdout || fail "$name: $value expected"
+    done <<END
+0.941176 F-measure@0.5 structure $harmonix/segments/0568_apologize.txt $harmonix/0568_apologize.jams
+1.000000 F-measure beats $harmonix/beats_and_downbeats/0568_apologize.txt $harmonix/0568_apologize.jams
+0.826272 majmin chords $pop/chord_audio.txt $pop/chord_midi.txt
+0.955033 underseg chords $pop/chord_audio.txt $pop/chord_midi.txt
+0.977470 F-measure beats $pop/beat_audio.txt $pop/beat_midi.txt
+END
+fi
+
 # a name that is not UTF-8 still makes JSON
 odd=$(printf 'odd\377')
 beats "$odd.beats" 0
@@ -246,7 +319,11 @@ expect_in_stdout '"Tag ROC-AUC":	0.9235'
 for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
     'beats --compare ref est' 'beats - -' 'paper ref' 'paper --root ref' \
     'beats --dataset folder' 'beats --root ref' \
-    'beats --dataset gtzan --root ref' 'beats --dataset folder --root ref est' \
+    'beats --dataset none --root ref' 'beats --dataset folder --root ref est' \
+    'beats --split test ref est' 'beats --dataset gtzan --root ref --split x' \
+    'key --dataset folder --root ref --check' '--check --dataset folder' \
+    '--check --dataset none --root ref' \
+    '--check --dataset folder --root ref --format tsv' \
     'beats --compare --dataset folder --root ref' 'beats ref est -j 0' \
     'beats ref est --format md' 'beats ref est --trim -1' \
     'beats ref est --nonsense'; do
@@ -264,8 +341,52 @@ echo "not audio" >ref/a.wav
 echo "not audio" >ref/z.wav
 run eval beats --dataset folder --root ref -m no-such-model
 expect_exit 1
-expect_in_stderr "ref/z.wav: no labels beside it"
+expect_in_stderr "ref/z.wav: no labels for 'beats'"
+expect_in_stderr "ref: 3 of 4 songs have no audio"
 expect_in_stderr "no-such-model"
+# datasets in their own layouts: what is there, without audio or a model
+mkdir -p gtzan/annotations/beats giant/annotations/key harmonix/segments
+beats gtzan/annotations/beats/gtzan_blues_00000.beats 0
+beats gtzan/annotations/beats/gtzan_rock_00001.beats 0
+echo "A minor" >giant/annotations/key/10.LOFI.key
+echo "C major" >giant/annotations/key/11.LOFI.key
+echo File,Title,Artist,Duration >harmonix/metadata.csv
+for i in 1 2 3 4 5 6; do
+    printf '0 intro\n2 Verse 1\n4 end\n' >harmonix/segments/000${i}_x$i.txt
+    echo "000${i}_x$i,x$i,someone,4" >>harmonix/metadata.csv
+done
+run eval --dataset gtzan --root gtzan --check
+expect_exit 0
+expect_no_stderr
+expect_in_stdout "beats: 2 usable (0 with audio)"
+expect_in_stdout "2 (published: 999)"
+run eval --dataset harmonix --root harmonix --check --format json
+expect_exit 0
+expect_json
+expect_in_stdout '"splits":{"train":5,"valid":0,"test":1,"none":0}'
+run eval --dataset harmonix --root harmonix --check -o check.txt
+expect_no_stdout
+grep -q "^structure: 6 usable" check.txt || fail "a report in check.txt"
+echo H major >giant/annotations/key/12.LOFI.key
+run eval --dataset giantsteps --root giant --check
+expect_exit 1
+expect_one_line_stderr
+expect_in_stdout "key: 2 usable (0 with audio), 0 excluded, 0 missing, 1 broken"
+expect_in_stdout "12.LOFI.key:1:"
+rm giant/annotations/key/12.LOFI.key
+run eval --dataset gtzan --root none --check
+expect_exit 1
+expect_no_stdout
+expect_in_stderr "none: no such folder; GTZAN"
+run eval key --dataset gtzan --root gtzan
+expect_exit 2
+expect_in_stderr "gtzan has no labels for 'key'"
+run eval beats --dataset gtzan --root gtzan --split train
+expect_exit 1
+expect_in_stderr "in the split 'train'"
+run eval beats --dataset gtzan --root gtzan
+expect_exit 1
+expect_in_stderr "gtzan: no audio files of the 2 songs"
 left() {
     mkdir -p tmp
     set -- tmp/*
@@ -292,6 +413,36 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     run eval key --dataset folder --root ref -q
     expect_exit 1 # b has no key
     expect_in_stderr "no audio files"
+    # below a dataset's own names, in folders of its own; the split by itself
+    mkdir -p gtzan/genres/blues giant/audio harmonix/audio
+    music gtzan/genres/blues/blues.00000.wav
+    cp gtzan/genres/blues/blues.00000.wav giant/audio/10.LOFI.wav
+    echo "not audio" >giant/audio/11.LOFI.wav
+    for i in 1 2 3 4 5 6; do
+        cp gtzan/genres/blues/blues.00000.wav harmonix/audio/000${i}_x$i.wav
+    done
+    run eval beats --dataset gtzan --root gtzan --trim 0 --per-file
+    expect_exit 0
+    expect_one_line_stderr
+    expect_in_stderr "gtzan: 1 of 2 songs have no audio"
+    expect_field split '"test"'
+    expect_field songs 2
+    expect_field without_audio 1
+    expect_field file '"blues.00000"'
+    run eval key --dataset giantsteps --root giant --format tsv --per-file
+    expect_exit 1
+    expect_one_line_stderr
+    expect_in_stderr "giant/audio/11.LOFI.wav"
+    grep -q "^10	" stdout || fail "a score of song 10 expected"
+    run eval structure --dataset harmonix --root harmonix
+    expect_exit 0
+    expect_no_stderr
+    expect_field files 1
+    expect_in_stdout "own split"
+    run eval structure --dataset harmonix --root harmonix --split train
+    expect_field files 5
+    run eval structure --dataset harmonix --root harmonix --split all -j 2
+    expect_field files 6
     left
 fi
 exit 0

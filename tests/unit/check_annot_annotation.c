@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/xalloc.h"
 #include "unit.h"
 
 static struct annotation a;
@@ -42,6 +43,35 @@ START_TEST(annotation_close_removes)
 }
 END_TEST
 
+START_TEST(annotation_copy_all)
+{
+    struct annotation b;
+
+    beats_append(&a.beats, 1.5, 2, 0.25);
+    segments_append(&a.spans, 1, INFINITY, "b", 0.5);
+    key_set(&a.key, "C major", 0.75);
+    tags_append(&a.keys, "C major", 1);
+    tags_append(&a.tags, "rock", 0.125);
+    a.tempo = (struct tempi){ { 60, 120 }, 0.25 };
+    a.duration = 7;
+    a.error = xstrdup("why");
+    annotation_copy(&b, &a);
+    ck_assert(b.beats.n == 1 && b.beats.v[0].time == 1.5 &&
+              b.beats.v[0].position == 2 && b.beats.v[0].confidence == 0.25);
+    ck_assert(b.spans.n == 1 && b.spans.v[0].start == 1 &&
+              isinf(b.spans.v[0].end) && b.spans.v[0].confidence == 0.5);
+    ck_assert(b.spans.v[0].label != a.spans.v[0].label);
+    ck_assert_str_eq(b.spans.v[0].label, "b");
+    ck_assert_str_eq(b.key.label, "C major");
+    ck_assert(b.key.confidence == 0.75 && b.keys.n == 1 && b.tags.n == 1);
+    ck_assert_str_eq(b.tags.v[0].label, "rock");
+    ck_assert(b.tags.v[0].score == 0.125 && b.tempo.bpm[1] == 120 &&
+              b.tempo.weight == 0.25 && b.duration == 7);
+    ck_assert_str_eq(b.error, "why");
+    annotation_release(&b);
+}
+END_TEST
+
 START_TEST(annotation_sort_is_stable)
 {
     for (int i = 0; i < 200; i++) {
@@ -70,6 +100,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, annotation_close_ends);
     tcase_add_test(t, annotation_close_removes);
+    tcase_add_test(t, annotation_copy_all);
     tcase_add_test(t, annotation_sort_is_stable);
     suite_add_tcase(s, t);
     return unit_run(s);

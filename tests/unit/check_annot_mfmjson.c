@@ -37,6 +37,10 @@ START_TEST(mfmjson_parse_reads)
                ANNOT_KEY);
     ck_assert(!a.key.label && !a.keys.n);
     annotation_release(&a);
+    annot_good(&a, "{\"tempo\":{\"bpm\":null,\"confidence\":null}}", ".json",
+               ANNOT_TEMPO);
+    ck_assert(a.tempo.bpm[0] == 0 && a.tempo.weight == 1);
+    annotation_release(&a);
 }
 END_TEST
 
@@ -81,7 +85,7 @@ static const struct annot_refused refused[] = {
       "{\"chords\":[{\"start\":0,\"end\":1,\"label\":3}]}",
       "chords[0].label: not a string" },
     { ANNOT_KEY, ".json", "{\"key\":\"C\"}", "key: not an object" },
-    { ANNOT_TEMPO, ".json", "{\"tempo\":{\"bpm\":null}}", "tempo.bpm" },
+    { ANNOT_TEMPO, ".json", "{\"tempo\":{\"bpm\":-1}}", "tempo.bpm" },
     { ANNOT_TAGS, ".json", "{\"tags\":[{\"label\":\"a\",\"score\":2}]}",
       "tags[0].score" },
     { ANNOT_BEATS, ".json", "{\"beats\":[]}\n{\"beats\":3}\n", ":2: beats" },

@@ -81,6 +81,15 @@ START_TEST(section_function_maps_others)
 }
 END_TEST
 
+START_TEST(section_names_some)
+{
+    ck_assert(section_names("Verse 2") && section_names("solo") &&
+              section_names("END"));
+    ck_assert(!section_names("A") && !section_names("") &&
+              !section_names("bend"));
+}
+END_TEST
+
 START_TEST(section_map_merges)
 {
     for (int merge = 0; merge < 2; merge++) {
@@ -109,6 +118,7 @@ int main(void)
 
     tcase_add_test(t, section_function_maps_harmonix);
     tcase_add_test(t, section_function_maps_others);
+    tcase_add_test(t, section_names_some);
     tcase_add_test(t, section_map_merges);
     suite_add_tcase(s, t);
     return unit_run(s);

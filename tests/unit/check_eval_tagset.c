@@ -9,7 +9,7 @@
 
 static void start(struct report *r)
 {
-    report_init(r, score_names[SCORE_TAG].names, score_names[SCORE_TAG].k);
+    report_init(r, score_names[ANNOT_TAGS].names, score_names[ANNOT_TAGS].k);
 }
 
 START_TEST(score_small)
