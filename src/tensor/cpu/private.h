@@ -64,6 +64,11 @@ int cpu_make(struct cpu *cpu, const struct cpu_key *key,
              const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
              struct err *err);
 
+/* Attributes of an operation: what is done to the product on its way out. The
+ * caller destroys *attr if it is not NULL, after a failure too. */
+int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
+             struct err *err);
+
 /* Runs it on these addresses. */
 int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
             struct err *err);
