@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Against torchaudio: tests/golden_check on golden/mel. Here: chunks and limits,
- * and what must be exact. */
+/* Against torchaudio: tests/golden_check on golden/mel. Here: chunks and
+ * limits. */
 #include "unit.h"
 
 #include <math.h>
