@@ -242,6 +242,7 @@ static void cpu_close(struct backend *be)
         prim_free(cpu->prim[i]);
     free(cpu->prim);
     free(cpu->scratch);
+    free(cpu->rotary.table);
     if (cpu->stream)
         dnnl_stream_destroy(cpu->stream);
     if (cpu->engine)

@@ -35,6 +35,13 @@ struct cpu_prim {
     size_t scratch;              /* bytes */
 };
 
+/* The angles of the last rotary call: see act.c. */
+struct cpu_rotary {
+    float *table;
+    int64_t time, d;
+    float base;
+};
+
 struct cpu {
     struct backend base;
     dnnl_engine_t engine;
@@ -44,6 +51,7 @@ struct cpu {
     void *scratch;
     size_t scratch_size;
     int block; /* channels in a block of an image */
+    struct cpu_rotary rotary;
 };
 
 static inline struct cpu *cpu_of(struct backend *be)
