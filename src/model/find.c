@@ -69,8 +69,19 @@ static int try_user(struct search *s)
     return found;
 }
 
-/* A build in the source tree, or in a folder of it. */
-static int try_build(struct search *s)
+/* A folder below dir; those that are not there are not named in messages. */
+static int try_below(struct search *s, const char *dir, const char *below)
+{
+    char *path = xasprintf("%s/%s", dir, below);
+    int found = !access(path, F_OK) && try_dir(s, path, strlen(path));
+
+    free(path);
+    return found;
+}
+
+/* A build in the source tree or in a folder of it; an installation that was
+ * moved. */
+static int try_beside(struct search *s)
 {
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -78,15 +89,9 @@ static int try_build(struct search *s)
 
     exe[n > 0 ? n : 0] = 0;
     for (int up = 0; up <= 3 && (slash = strrchr(exe, '/')); up++) {
-        char *dir;
-        int found = 0;
-
         *slash = 0;
-        dir = xasprintf("%s/data/models", exe);
-        if (!access(dir, F_OK))
-            found = try_dir(s, dir, strlen(dir));
-        free(dir);
-        if (found)
+        if (try_below(s, exe, "data/models") ||
+            try_below(s, exe, "share/mfm/models"))
             return 1;
     }
     return 0;
@@ -104,7 +109,7 @@ int model_find(char **out, const char *name, struct err *err)
         s.found = xstrdup(name);
     else if (!try_list(&s, getenv("MFM_MODELS")) && !try_user(&s) &&
              !try_dir(&s, MFM_DATADIR "/models", strlen(MFM_DATADIR "/models")))
-        try_build(&s);
+        try_beside(&s);
     if (s.found)
         *out = s.found;
     else

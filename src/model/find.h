@@ -8,9 +8,10 @@
  * or is the name of an existing file here; else NAME.safetensors is looked for
  * in the folders of $MFM_MODELS (":" between them), then
  * ${XDG_DATA_HOME:-~/.local/share}/mfm/models, then the installed folder, then
- * data/models beside or up to three folders above the running program (an
- * uninstalled build). Returns 0 and the path, which the caller frees; or ERR_IO
- * with the folders that were tried. A named file is not checked. */
+ * data/models and share/mfm/models beside or up to three folders above the
+ * running program (an uninstalled build, a moved installation). Returns 0 and
+ * the path, which the caller frees; or ERR_IO with the folders that were tried.
+ * A named file is not checked. */
 int model_find(char **out, const char *name, struct err *err);
 
 #endif

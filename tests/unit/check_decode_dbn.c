@@ -1,115 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Beats against madmom's own results (tests/data/golden/dbn) and against a
- * Viterbi decoder over all states, written out plainly below. */
+/* Against madmom's own results: tests/golden_check on golden/dbn; against a
+ * plain Viterbi decoder: check_decode_viterbi. Here: limits and bad input. */
 #include "unit.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "base/npy.h"
 #include "decode/dbn.h"
-
-/* ---- golden ---- */
-
-static cJSON *cases;
-
-static const cJSON *field(const cJSON *o, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(o, name);
-}
-
-static void set_double(const cJSON *o, const char *name, double *to)
-{
-    const cJSON *v = field(o, name);
-
-    if (v)
-        *to = v->valuedouble;
-}
-
-static void set_options(struct dbn_config *c, const cJSON *o)
-{
-    const cJSON *v;
-    int n = 0;
-
-    cJSON_ArrayForEach(v, o)
-        ck_assert_msg(strstr("beats_per_bar min_bpm max_bpm num_tempi correct "
-                             "transition_lambda observation_lambda threshold",
-                             v->string) != NULL, "unknown %s", v->string);
-    cJSON_ArrayForEach(v, field(o, "beats_per_bar"))
-        c->bars[n++] = v->valueint;
-    c->num_bars = n ? n : c->num_bars;
-    set_double(o, "min_bpm", &c->min_bpm);
-    set_double(o, "max_bpm", &c->max_bpm);
-    set_double(o, "transition_lambda", &c->transition_lambda);
-    set_double(o, "observation_lambda", &c->observation_lambda);
-    set_double(o, "threshold", &c->threshold);
-    v = field(o, "num_tempi");
-    if (v)
-        c->num_tempi = cJSON_IsNull(v) ? 0 : v->valueint;
-    v = field(o, "correct");
-    if (v)
-        c->correct = cJSON_IsTrue(v);
-}
-
-static float *activations(const char *name, size_t *frames)
-{
-    char path[256];
-    struct npy a;
-    struct err err = {0};
-    float *f;
-
-    snprintf(path, sizeof(path), "golden/dbn/%s.npy", name);
-    ck_assert_msg(!npy_read(&a, unit_data(path), &err), "%s", err.msg);
-    ck_assert(a.ndim == 2 && a.dim[1] == 2);
-    ck_assert(!npy_floats(&a, &f, &err));
-    *frames = (size_t)a.dim[0];
-    npy_release(&a);
-    return f;
-}
-
-/* The times of the reference are frame / fps in doubles as ours, printed to be
- * read back: they have to be equal. */
-START_TEST(dbn_decode_equals_madmom)
-{
-    const cJSON *k = cJSON_GetArrayItem(cases, _i), *want = field(k, "beats");
-    struct dbn_config c;
-    struct beats got = {0};
-    struct err err = {0};
-    int down = !strcmp(field(k, "kind")->valuestring, "downbeat");
-    size_t frames;
-    float *act = activations(field(k, "activations")->valuestring, &frames);
-
-    dbn_config_init(&c, field(k, "fps")->valuedouble, down);
-    set_options(&c, field(k, "options"));
-    ck_assert_msg(!dbn_decode(&got, act, frames, &c, &err), "%s", err.msg);
-    ck_assert_int_eq((int)got.n, cJSON_GetArraySize(want));
-    for (size_t i = 0; i < got.n; i++) {
-        const cJSON *b = cJSON_GetArrayItem(want, (int)i);
-        double time = down ? cJSON_GetArrayItem(b, 0)->valuedouble
-                           : b->valuedouble;
-        int position = down ? cJSON_GetArrayItem(b, 1)->valueint : 0;
-
-        ck_assert_msg(fabs(got.v[i].time - time) < 1e-9,
-                      "case %d beat %zu: %f, not %f", _i, i, got.v[i].time,
-                      time);
-        ck_assert_int_eq(got.v[i].position, position);
-        ck_assert(got.v[i].confidence >= 0 && got.v[i].confidence <= 1);
-    }
-    beats_release(&got);
-    free(act);
-}
-END_TEST
-
-static void read_cases(void)
-{
-    struct err err = {0};
-
-    if (json_read(&cases, unit_data("golden/dbn/cases.json"), &err)) {
-        fprintf(stderr, "%s\n", err.msg);
-        exit(1);
-    }
-}
 
 /* ---- limits ---- */
 
@@ -249,13 +146,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("decode_dbn");
-    TCase *t = tcase_create("golden"), *u = tcase_create("limits");
+    TCase *u = tcase_create("limits");
 
-    read_cases();
-    tcase_add_loop_test(t, dbn_decode_equals_madmom, 0,
-                        cJSON_GetArraySize(cases));
-    tcase_set_timeout(t, 60);
-    suite_add_tcase(s, t);
     tcase_add_test(u, dbn_decode_little_input);
     tcase_add_loop_test(u, dbn_decode_refuses_bad_config, 0,
                         sizeof(spoil) / sizeof(*spoil));

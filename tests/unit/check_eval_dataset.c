@@ -358,6 +358,8 @@ START_TEST(folder)
     tree_put(&tree, "sub/a.tags", "rock guitar\n");
     tree_put(&tree, "notes.md", "x");
     tree_put(&tree, ".hidden.beats", "0.1\n");
+    ck_assert_int_eq(symlink("..", tree_path(&tree, "sub/back")), 0);
+    ck_assert_int_eq(symlink(".", tree_path(&tree, "sub/self")), 0);
     open_ok("folder");
     ck_assert_uint_eq(dataset_size(d), 4);
     ck_assert(audio_is("a.b", "a.b.wav"));

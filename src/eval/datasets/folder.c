@@ -87,7 +87,41 @@ static int take_file(struct dataset *d, const char *rel, const char *name,
     return 0;
 }
 
-static int walk(struct dataset *d, const char *rel, int depth, struct err *err)
+/* A folder on the way down; a link back to one of them is not followed. */
+struct level {
+    const struct level *up;
+    dev_t dev;
+    ino_t ino;
+    int depth;
+};
+
+static int walk(struct dataset *d, const char *rel, const struct level *level,
+                struct err *err);
+
+static int walk_sub(struct dataset *d, const char *rel, const char *name,
+                    const struct level *up, struct err *err)
+{
+    char *path = xasprintf("%s/%s%s", d->root, rel, name);
+    char *sub = xasprintf("%s%s/", rel, name);
+    struct stat st;
+    int rc = 0;
+
+    if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+        const struct level here = { up, st.st_dev, st.st_ino, up->depth + 1 };
+        const struct level *l = up;
+
+        while (l && (l->dev != st.st_dev || l->ino != st.st_ino))
+            l = l->up;
+        if (!l && here.depth < MAX_DEPTH)
+            rc = walk(d, sub, &here, err);
+    }
+    free(path);
+    free(sub);
+    return rc;
+}
+
+static int walk(struct dataset *d, const char *rel, const struct level *level,
+                struct err *err)
 {
     char *dir = dataset_path(d, rel), **names;
     size_t n, first = d->n;
@@ -101,16 +135,8 @@ static int walk(struct dataset *d, const char *rel, int depth, struct err *err)
             rc = take_file(d, rel, names[i], first, err);
         free(path);
     }
-    for (size_t i = 0; i < n && !rc && depth < MAX_DEPTH; i++) {
-        char *sub = xasprintf("%s%s/", rel, names[i]);
-        char *path = dataset_path(d, sub);
-        struct stat st;
-
-        if (!stat(path, &st) && S_ISDIR(st.st_mode))
-            rc = walk(d, sub, depth + 1, err);
-        free(path);
-        free(sub);
-    }
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = walk_sub(d, rel, names[i], level, err);
     dataset_list_free(names, n);
     free(dir);
     return rc;
@@ -118,7 +144,14 @@ static int walk(struct dataset *d, const char *rel, int depth, struct err *err)
 
 static int open_folder(struct dataset *d, struct err *err)
 {
-    TRY(walk(d, "", 0, err));
+    struct level top = { 0 };
+    struct stat st;
+
+    if (stat(d->root, &st))
+        return err_sys(err, "%s: cannot look at it", d->root);
+    top.dev = st.st_dev;
+    top.ino = st.st_ino;
+    TRY(walk(d, "", &top, err));
     if (!d->n)
         return err_set(err, ERR_IO, "%s: no song.beats, .lab, .seg, .key, .bpm "
                        "or .tags in it", d->root);

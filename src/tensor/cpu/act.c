@@ -40,34 +40,50 @@ static void rotate(float *y, const float *x, const float *cosine,
     }
 }
 
-/* Angles in double: at t = 15,000 a float angle has lost the fourth digit. */
-int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
-               int heads, float base, struct err *err)
+/* Cosines and sines of each frame's angles, (time, d), kept for the next layer
+ * and window. Angles in double: at t = 15,000 a float angle has lost the fourth
+ * digit. */
+static int rotary_table(struct cpu *cpu, int64_t time, int64_t d, float base,
+                        struct err *err)
 {
-    int64_t batch = x->dim[0], time = x->dim[1], c = x->dim[2];
-    int64_t d = c / heads, half = d / 2;
-    float *table = malloc((size_t)(time * d + 1) * sizeof(*table));
+    struct cpu_rotary *r = &cpu->rotary;
+    float *table;
 
-    (void)be;
-    assert(x->ndim == 3 && tensor_count(y) == tensor_count(x));
-    assert(c % heads == 0 && d % 2 == 0);
+    if (r->table && r->time >= time && r->d == d && r->base == base)
+        return 0;
+    table = malloc((size_t)(time * d + 1) * sizeof(*table));
     if (!table)
         return err_set(err, ERR_NOMEM, "no memory for %lld rotary angles",
                        (long long)(time * d));
     #pragma omp parallel for
     for (int64_t t = 0; t < time; t++)
-        for (int64_t i = 0; i < half; i++) {
+        for (int64_t i = 0; i < d / 2; i++) {
             double a = (double)t * pow(base, -2.0 * (double)i / (double)d);
 
             table[t * d + i] = (float)cos(a);
-            table[t * d + half + i] = (float)sin(a);
+            table[t * d + d / 2 + i] = (float)sin(a);
         }
+    free(r->table);
+    *r = (struct cpu_rotary){ table, time, d, base };
+    return 0;
+}
+
+int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
+               int heads, float base, struct err *err)
+{
+    int64_t batch = x->dim[0], time = x->dim[1], c = x->dim[2];
+    int64_t d = c / heads, half = d / 2;
+    const float *table;
+
+    assert(x->ndim == 3 && tensor_count(y) == tensor_count(x));
+    assert(c % heads == 0 && d % 2 == 0);
+    TRY(rotary_table(cpu_of(be), time, d, base, err));
+    table = cpu_of(be)->rotary.table;
     #pragma omp parallel for
     for (int64_t r = 0; r < batch * time; r++)
         for (int64_t h = 0; h < heads; h++)
             rotate(y->data + r * c + h * d, x->data + r * c + h * d,
                    table + r % time * d, table + r % time * d + half, half);
-    free(table);
     return 0;
 }
 

@@ -109,6 +109,47 @@ int cpu_make(struct cpu *cpu, const struct cpu_key *key,
     return rc;
 }
 
+static int append_act(dnnl_post_ops_t ops, enum act act)
+{
+    switch (act) {
+    case ACT_RELU:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+    case ACT_SWISH:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_swish, 1, 0);
+    case ACT_GELU:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_gelu_erf, 0,
+                                            0);
+    default:
+        return dnnl_success;
+    }
+}
+
+int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
+             struct err *err)
+{
+    dnnl_post_ops_t ops = NULL;
+    int s = dnnl_primitive_attr_create(attr);
+
+    if (!s)
+        s = dnnl_post_ops_create(&ops);
+
+    if (!s && o.scale && o.scale != 1)
+        s = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_linear, o.scale,
+                                         0);
+    if (!s && o.accumulate)
+        s = dnnl_post_ops_append_sum(ops, 1);
+    if (!s)
+        s = append_act(ops, o.act);
+    if (!s)
+        s = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    if (!s)
+        s = dnnl_primitive_attr_set_scratchpad_mode(*attr,
+                                                    dnnl_scratchpad_mode_user);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return cpu_check(s, "attributes", err);
+}
+
 int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
             struct err *err)
 {
@@ -201,6 +242,7 @@ static void cpu_close(struct backend *be)
         prim_free(cpu->prim[i]);
     free(cpu->prim);
     free(cpu->scratch);
+    free(cpu->rotary.table);
     if (cpu->stream)
         dnnl_stream_destroy(cpu->stream);
     if (cpu->engine)

@@ -5,44 +5,6 @@
 
 enum { HAS_BIAS = 8, ACCUMULATE = 16 };
 
-static int append_act(dnnl_post_ops_t ops, enum act act)
-{
-    switch (act) {
-    case ACT_RELU:
-        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
-    case ACT_SWISH:
-        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_swish, 1, 0);
-    case ACT_GELU:
-        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_gelu_erf, 0,
-                                            0);
-    default:
-        return dnnl_success;
-    }
-}
-
-static int make_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
-                     struct err *err)
-{
-    dnnl_post_ops_t ops = NULL;
-    int s = dnnl_post_ops_create(&ops);
-
-    if (!s && o.scale != 1)
-        s = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_linear, o.scale,
-                                         0);
-    if (!s && o.accumulate)
-        s = dnnl_post_ops_append_sum(ops, 1);
-    if (!s)
-        s = append_act(ops, o.act);
-    if (!s)
-        s = dnnl_primitive_attr_set_post_ops(*attr, ops);
-    if (!s)
-        s = dnnl_primitive_attr_set_scratchpad_mode(*attr,
-                                                    dnnl_scratchpad_mode_user);
-    if (ops)
-        dnnl_post_ops_destroy(ops);
-    return cpu_check(s, "attributes", err);
-}
-
 /* The weights stay as they lie in the file, (M, K): packing them would cost a
  * second copy of the model to gain 5 %. */
 static int make_matmul(struct cpu *cpu, const struct cpu_key *key,
@@ -65,10 +27,9 @@ static int make_matmul(struct cpu *cpu, const struct cpu_key *key,
     if (key->flags & HAS_BIAS)
         md[CPU_BIAS] = &b;
     s |= dnnl_matmul_desc_init(&desc, &x, &w, md[CPU_BIAS], &y);
-    s |= dnnl_primitive_attr_create(&attr);
     rc = cpu_check(s, "matrix product", err);
     if (!rc)
-        rc = make_attr(&attr, o, err);
+        rc = cpu_attr(&attr, o, err);
     if (!rc)
         rc = cpu_make(cpu, key, &desc, attr, md, out, err);
     if (attr)

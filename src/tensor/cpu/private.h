@@ -35,6 +35,13 @@ struct cpu_prim {
     size_t scratch;              /* bytes */
 };
 
+/* The angles of the last rotary call: see act.c. */
+struct cpu_rotary {
+    float *table;
+    int64_t time, d;
+    float base;
+};
+
 struct cpu {
     struct backend base;
     dnnl_engine_t engine;
@@ -44,6 +51,7 @@ struct cpu {
     void *scratch;
     size_t scratch_size;
     int block; /* channels in a block of an image */
+    struct cpu_rotary rotary;
 };
 
 static inline struct cpu *cpu_of(struct backend *be)
@@ -62,6 +70,11 @@ struct cpu_prim *cpu_find(struct cpu *cpu, const struct cpu_key *key);
 int cpu_make(struct cpu *cpu, const struct cpu_key *key,
              const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t attr,
              const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
+             struct err *err);
+
+/* Attributes of an operation: what is done to the product on its way out. The
+ * caller destroys *attr if it is not NULL, after a failure too. */
+int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
              struct err *err);
 
 /* Runs it on these addresses. */
