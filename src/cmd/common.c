@@ -19,8 +19,10 @@ struct shared {
 
 static void input_options(struct shared *s, struct cmd_common *c, int groups)
 {
+    const int many = groups & CMD_MODELS;
     const struct opt model[] = {
-        { 'm', "model", OPT_STRING, &c->model, "FILE|NAME",
+        { 'm', "model", many ? OPT_LIST : OPT_STRING,
+          many ? (void *)&c->models : &c->model, "FILE|NAME",
           "the model: a .safetensors file, or a name to look up in "
           "$MFM_MODELS, the user's data folder and the installed one "
           "(default: default)", 0, 0, NULL },
@@ -175,6 +177,8 @@ int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
     tables[3] = NULL;
     if (opt_parse(tables, argc, argv, n, &err))
         return cmd_start_error(usage->name, &err);
+    if (c->models.n)
+        c->model = c->models.item[c->models.n - 1];
     if (c->help) {
         struct strbuf text = STRBUF_INIT;
 

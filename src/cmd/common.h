@@ -40,12 +40,14 @@ enum {
     CMD_OUTPUT = 4,   /* -o --force */
     CMD_OUT_DIR = 8,  /* --out-dir */
     CMD_FORMAT = 16,  /* --format, of the words in cmd_common.formats */
-    CMD_PROGRESS = 32 /* --progress */
+    CMD_PROGRESS = 32, /* --progress */
+    CMD_MODELS = 64   /* with CMD_MODEL: -m may be given several times */
 };
 
 /* Values of the shared options; strings are borrowed from argv. */
 struct cmd_common {
-    const char *model;      /* file or name; "default" */
+    const char *model;      /* file or name; "default"; of several the last */
+    struct opt_list models; /* CMD_MODELS: all that were given */
     const char *device;     /* checked: "auto" or "cpu" */
     const char *precision;  /* "auto" or "f32" */
     int threads;            /* 0: as many as there are cores; already set */
@@ -74,7 +76,8 @@ struct cmd_usage {
 /* Reads the options of argv[1..], of usage->own and of the groups, sets the log
  * level and the number of threads. *n operands are then in argv[0..]. Returns
  * CMD_GO; or the exit code: CMD_DONE after -h has been printed, CMD_USAGE after
- * one line about a use that cannot be meant. The caller frees OPT_LISTs. */
+ * one line about a use that cannot be meant. The caller frees OPT_LISTs,
+ * models too. */
 int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
               char **argv, int *n);
 

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -12,6 +13,7 @@
 #include "cmd/eval_dataset.h"
 #include "cmd/measure.h"
 #include "cmd/outputs.h"
+#include "cmd/paper.h"
 #include "cmd/scoring.h"
 #include "eval/beat.h"
 #include "eval/compare.h"
@@ -345,7 +347,8 @@ static int run_check(const struct options *o)
 
 /* ---- the paper ---- */
 
-static int run_paper(const struct options *o)
+static int write_paper(const struct options *o,
+                       const struct table1_measured *measured)
 {
     struct strbuf text = STRBUF_INIT;
     enum format format = format_of(o, TABLE);
@@ -355,18 +358,56 @@ static int run_paper(const struct options *o)
         cJSON *top = cJSON_CreateObject();
 
         cJSON_AddStringToObject(top, "mfm", MFM_VERSION);
-        table1_json(top);
+        table1_json(top, measured);
         add_json(&text, top);
     } else if (format == TSV) {
-        table1_tsv(&text);
+        table1_tsv(&text, measured);
     } else if (format == MARKDOWN) {
-        table1_markdown(&text);
+        table1_markdown(&text, measured);
     } else {
-        table1_text(&text);
+        table1_text(&text, measured);
     }
     rc = write_out(o, &text);
     strbuf_release(&text);
     return rc;
+}
+
+static int run_paper(const struct options *o, const struct cmd_usage *usage)
+{
+    const struct opt_list *models = &o->common.models;
+    struct paper p = { .root = o->root, .common = &o->common, .usage = usage,
+                       .trim_s = o->trim > 0 ? o->trim : -INFINITY,
+                       .jobs = o->jobs };
+    struct stat st;
+    int rc;
+
+    if (!o->root)
+        return write_paper(o, NULL);
+    if (stat(o->root, &st) || !S_ISDIR(st.st_mode)) {
+        log_error("%s: no such folder", o->root);
+        return CMD_FAILED;
+    }
+    p.model = models->n ? models->item : &o->common.model;
+    p.models = models->n ? models->n : 1;
+    paper_measure(&p);
+    rc = write_paper(o, &p.measured);
+    if (rc == CMD_DONE)
+        rc = p.failed;
+    paper_release(&p);
+    return rc;
+}
+
+static int start_paper(struct options *o, const struct cmd_usage *usage, int n)
+{
+    if (n > 1)
+        return cmd_usage_error("eval", "nothing goes behind paper");
+    if (o->dataset || o->split)
+        return cmd_usage_error("eval", "paper chooses its datasets below "
+                               "--root by itself");
+    if (o->common.models.n && !o->root)
+        return cmd_usage_error("eval", "paper measures models on the datasets "
+                               "below --root, which is not given");
+    return run_paper(o, usage);
 }
 
 /* ---- the command line ---- */
@@ -423,29 +464,26 @@ static int run(struct options *o, const struct cmd_usage *usage, int n,
                char **operand)
 {
     struct err err = { 0 };
+    int paper;
 
     if (o->check)
         return start_check(o, n);
     if (!n)
         return cmd_usage_error("eval", "no task given: beats, chords, "
                                "structure, key, tempo, tag or paper");
-    if (!strcmp(operand[0], "paper")) {
-        if (o->root || o->dataset)
-            return cmd_usage_error("eval", "paper prints the published table "
-                                   "only: it takes no --dataset or --root");
-        return n == 1 ? run_paper(o)
-                      : cmd_usage_error("eval", "nothing goes behind paper");
-    }
-    if (find_task(o, operand[0]))
+    paper = !strcmp(operand[0], "paper");
+    if (!paper && find_task(o, operand[0]))
         return cmd_usage_error("eval", "'%s' is not a task: beats, chords, "
                                "structure, key, tempo, tag or paper",
                                operand[0]);
-    if (check(o, n, operand, &err))
+    if (!paper && check(o, n, operand, &err))
         return cmd_usage_error("eval", "%s", err.msg);
     if (!o->jobs)
         o->jobs = omp_get_max_threads();
-    else if (!o->dataset) /* the encoder goes by --threads */
+    else if (!o->root) /* the encoder goes by --threads */
         omp_set_num_threads(o->jobs);
+    if (paper)
+        return start_paper(o, usage, n);
     if (o->dataset)
         return run_dataset(o, usage);
     return o->compare ? run_compare(o, operand + 1)
@@ -485,15 +523,19 @@ int cmd_eval(int argc, char **argv)
         "mfm eval TASK --compare [OPTIONS] REF A B\n"
         "mfm eval TASK --dataset NAME --root DIR [--split S] [OPTIONS]\n"
         "mfm eval --dataset NAME --root DIR --check [OPTIONS]\n"
-        "mfm eval paper [OPTIONS]",
+        "mfm eval paper [--root DIR] [-m MODEL]... [OPTIONS]",
         "Scores label files against references, as mir_eval does. TASK is one\n"
         "of beats, chords, structure, key, tempo, tag; REF and EST are files,\n"
-        "folders or NDJSON of mfm. paper prints the table of the paper.\n",
-        own, CMD_MODEL | CMD_OUTPUT | CMD_FORMAT | CMD_PROGRESS
+        "folders or NDJSON of mfm. paper prints the table of the paper and, with\n"
+        "--root, what each model reaches on the datasets below it.\n",
+        own, CMD_MODEL | CMD_MODELS | CMD_OUTPUT | CMD_FORMAT | CMD_PROGRESS
     };
     int n = 0, rc;
 
     o.common.formats = "json|table|tsv|md";
     rc = cmd_begin(&usage, &o.common, argc, argv, &n);
-    return rc == CMD_GO ? run(&o, &usage, n, argv) : rc;
+    if (rc == CMD_GO)
+        rc = run(&o, &usage, n, argv);
+    free(o.common.models.item);
+    return rc;
 }

@@ -87,29 +87,38 @@ static void add_int(struct strbuf *out, const char *before, int v)
         strbuf_addf(out, "%s-", before);
 }
 
-void table1_text(struct strbuf *out)
+static void add_text_row(struct strbuf *out, const struct table1_row *r)
+{
+    char rate[8] = "-", input[8] = "-";
+
+    if (r->rate)
+        snprintf(rate, sizeof(rate), "%d", r->rate);
+    if (r->input)
+        snprintf(input, sizeof(input), "%d", r->input);
+    strbuf_addf(out, "%-16s  %-9s  %4s  %2s  %2s  %-6s  %-8s", r->name,
+                or_dash(r->encoder), or_dash(r->size), rate, input,
+                or_dash(r->tokens), or_dash(r->data));
+    for (int k = 0; k < TABLE1_SCORES; k++)
+        strbuf_addf(out, "  %*s", (int)strlen(table1_scores[k].name),
+                    or_dash(r->score[k]));
+    strbuf_addch(out, '\n');
+}
+
+void table1_text(struct strbuf *out, const struct table1_measured *m)
 {
     strbuf_addf(out, "%s\n\n%-16s  %-9s  %4s  %2s  %2s  %-6s  %-8s", paper,
                 "model", "encoder", "size", "Hz", "s", "tokens", "data");
     for (int k = 0; k < TABLE1_SCORES; k++)
         strbuf_addf(out, "  %s", table1_scores[k].name);
     strbuf_addch(out, '\n');
-    for (int i = 0; i < TABLE1_ROWS; i++) {
-        const struct table1_row *r = table1_rows + i;
-        char rate[8] = "-", input[8] = "-";
-
-        if (r->rate)
-            snprintf(rate, sizeof(rate), "%d", r->rate);
-        if (r->input)
-            snprintf(input, sizeof(input), "%d", r->input);
-        strbuf_addf(out, "%-16s  %-9s  %4s  %2s  %2s  %-6s  %-8s", r->name,
-                    or_dash(r->encoder), or_dash(r->size), rate, input,
-                    or_dash(r->tokens), or_dash(r->data));
-        for (int k = 0; k < TABLE1_SCORES; k++)
-            strbuf_addf(out, "  %*s", (int)strlen(table1_scores[k].name),
-                        r->score[k]);
-        strbuf_addch(out, '\n');
-    }
+    for (int i = 0; i < TABLE1_ROWS; i++)
+        add_text_row(out, table1_rows + i);
+    if (m)
+        strbuf_addstr(out, "\nMeasured by this program\n");
+    for (size_t i = 0; m && i < m->n; i++)
+        add_text_row(out, m->row + i);
+    for (size_t i = 0; m && i < m->notes; i++)
+        strbuf_addf(out, "%s\n", m->note[i]);
     strbuf_addstr(out, "\nSources of the state of the art\n");
     for (int i = 0; i < TABLE1_SOURCES; i++)
         strbuf_addf(out, "%-9s  %s\n", table1_sources[i].task,
@@ -127,7 +136,7 @@ static void add_cells(struct strbuf *out, const struct table1_row *r,
     strbuf_addf(out, "%s%s%s%s", between, or_dash(r->tokens), between,
                 or_dash(r->data));
     for (int k = 0; k < TABLE1_SCORES; k++)
-        strbuf_addf(out, "%s%s", between, r->score[k]);
+        strbuf_addf(out, "%s%s", between, or_dash(r->score[k]));
 }
 
 static void add_header(struct strbuf *out, const char *between)
@@ -141,7 +150,7 @@ static void add_header(struct strbuf *out, const char *between)
         strbuf_addf(out, "%s%s", between, table1_scores[k].name);
 }
 
-void table1_tsv(struct strbuf *out)
+void table1_tsv(struct strbuf *out, const struct table1_measured *m)
 {
     add_header(out, "\t");
     strbuf_addch(out, '\n');
@@ -149,9 +158,20 @@ void table1_tsv(struct strbuf *out)
         add_cells(out, table1_rows + i, "\t");
         strbuf_addch(out, '\n');
     }
+    for (size_t i = 0; m && i < m->n; i++) {
+        add_cells(out, m->row + i, "\t");
+        strbuf_addch(out, '\n');
+    }
 }
 
-void table1_markdown(struct strbuf *out)
+static void add_markdown_row(struct strbuf *out, const struct table1_row *r)
+{
+    strbuf_addstr(out, "| ");
+    add_cells(out, r, " | ");
+    strbuf_addstr(out, " |\n");
+}
+
+void table1_markdown(struct strbuf *out, const struct table1_measured *m)
 {
     strbuf_addf(out, "%s\n\n| ", paper);
     add_header(out, " | ");
@@ -159,11 +179,15 @@ void table1_markdown(struct strbuf *out)
     for (int i = 0; i < 7 + TABLE1_SCORES; i++)
         strbuf_addstr(out, i < 7 ? "---|" : "---:|");
     strbuf_addch(out, '\n');
-    for (int i = 0; i < TABLE1_ROWS; i++) {
-        strbuf_addstr(out, "| ");
-        add_cells(out, table1_rows + i, " | ");
-        strbuf_addstr(out, " |\n");
-    }
+    for (int i = 0; i < TABLE1_ROWS; i++)
+        add_markdown_row(out, table1_rows + i);
+    for (size_t i = 0; m && i < m->n; i++)
+        add_markdown_row(out, m->row + i);
+    if (m)
+        strbuf_addstr(out, "\nMeasured by this program, below the row of the "
+                           "state of the art:\n\n");
+    for (size_t i = 0; m && i < m->notes; i++)
+        strbuf_addf(out, "- %s\n", m->note[i]);
     strbuf_addstr(out, "\nSources of the state of the art:\n\n");
     for (int i = 0; i < TABLE1_SOURCES; i++)
         strbuf_addf(out, "- %s: %s\n", table1_sources[i].task,
@@ -198,12 +222,26 @@ static cJSON *row_json(const struct table1_row *r)
     add_text(o, "tokens", r->tokens);
     add_text(o, "data", r->data);
     for (int k = 0; k < TABLE1_SCORES; k++)
-        cJSON_AddNumberToObject(o, table1_scores[k].name,
-                                strtod(r->score[k], NULL));
+        if (r->score[k])
+            cJSON_AddNumberToObject(o, table1_scores[k].name,
+                                    strtod(r->score[k], NULL));
+        else
+            cJSON_AddNullToObject(o, table1_scores[k].name);
     return o;
 }
 
-void table1_json(cJSON *top)
+static void add_measured(cJSON *top, const struct table1_measured *m)
+{
+    cJSON *list = cJSON_AddArrayToObject(top, "measured");
+
+    for (size_t i = 0; i < m->n; i++)
+        cJSON_AddItemToArray(list, row_json(m->row + i));
+    list = cJSON_AddArrayToObject(top, "notes");
+    for (size_t i = 0; i < m->notes; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(m->note[i]));
+}
+
+void table1_json(cJSON *top, const struct table1_measured *m)
 {
     cJSON *list;
 
@@ -228,4 +266,6 @@ void table1_json(cJSON *top)
         cJSON_AddStringToObject(o, "source", table1_sources[i].source);
         cJSON_AddItemToArray(list, o);
     }
+    if (m)
+        add_measured(top, m);
 }

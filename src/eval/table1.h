@@ -31,12 +31,27 @@ extern const struct table1_score table1_scores[TABLE1_SCORES];
 extern const struct table1_row table1_rows[TABLE1_ROWS];
 extern const struct table1_source table1_sources[TABLE1_SOURCES];
 
-void table1_text(struct strbuf *out);     /* columns, and the sources below */
-void table1_tsv(struct strbuf *out);      /* a header and the rows */
-void table1_markdown(struct strbuf *out); /* a table, and the sources below */
+/* What this program measured, to stand below the published rows: a score of
+ * NULL was not measured. All borrowed. */
+struct table1_measured {
+    const struct table1_row *row;
+    size_t n;
+    const char *const *note; /* what the numbers are of, and what lacks */
+    size_t notes;
+};
+
+/* Columns, and the sources and notes below. measured is NULL for none, here and
+ * below. */
+void table1_text(struct strbuf *out, const struct table1_measured *measured);
+/* A header and the rows; no notes. */
+void table1_tsv(struct strbuf *out, const struct table1_measured *measured);
+/* A table, and the sources and notes below. */
+void table1_markdown(struct strbuf *out,
+                     const struct table1_measured *measured);
 
 /* Adds "paper", "columns" [{name, task, dataset}], "rows" [{model, encoder,
- * ..., NAME: number}] and "sources" [{task, source}]. */
-void table1_json(cJSON *top);
+ * ..., NAME: number}] and "sources" [{task, source}], and of what was measured
+ * "measured" (rows, null where not) and "notes" (strings). */
+void table1_json(cJSON *top, const struct table1_measured *measured);
 
 #endif

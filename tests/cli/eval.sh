@@ -313,11 +313,14 @@ run eval paper --format tsv
     fail "104 cells expected"
 run eval paper --format md
 expect_in_stdout "| FM7-finetune |"
+run eval paper --root none
+expect_exit 1
+expect_one_line_stderr
 run eval paper --format json
 expect_in_stdout '"Tag ROC-AUC":	0.9235'
 
 for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
-    'beats --compare ref est' 'beats - -' 'paper ref' 'paper --root ref' \
+    'beats --compare ref est' 'beats - -' 'paper ref' 'paper -m default' 'paper --root ref --split all' \
     'beats --dataset folder' 'beats --root ref' \
     'beats --dataset none --root ref' 'beats --dataset folder --root ref est' \
     'beats --split test ref est' 'beats --dataset gtzan --root ref --split x' \
@@ -443,6 +446,25 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     expect_field files 5
     run eval structure --dataset harmonix --root harmonix --split all -j 2
     expect_field files 6
+    # a row for each model; what is not there is named
+    mkdir paper
+    mv gtzan harmonix paper
+    mv giant paper/giantsteps
+    rm paper/giantsteps/audio/11.LOFI.wav
+    run eval paper --root paper -m default -m default -q --format tsv
+    expect_exit 0
+    expect_no_stderr
+    expect_lines 16
+    [ "$(grep -cE "^small-fixture	Conformer	([^	]+	){5}[01]\.[0-9]{3}	" \
+        stdout)" -eq 2 ] || fail "two rows with a beat F1 expected"
+    tail -n 1 stdout | cut -f 8- | tr '\t' '\n' | grep -c '^-$' >dashes
+    [ "$(cat dashes)" -eq 3 ] || fail "chords and tags without a score"
+    run eval paper --root paper -m default -m none -q
+    expect_exit 1
+    expect_one_line_stderr
+    expect_in_stderr '"none"'
+    expect_in_stdout "chords: HookTheory (SheetSage) is not in paper/hooktheory"
+    expect_in_stdout "structure: harmonix, test (own split), songs: 1 ("
     left
 fi
 exit 0

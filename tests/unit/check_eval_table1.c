@@ -43,7 +43,7 @@ START_TEST(tsv_cells)
     int cells = 0;
 
     memcpy(want, published, sizeof(want));
-    table1_tsv(&out);
+    table1_tsv(&out, NULL);
     for (g = out.s; *g; g++)
         *g = *g == ' ' ? '_' : *g;
     w = strtok_r(want, " \n", &keep_w);
@@ -68,9 +68,9 @@ START_TEST(formats_agree)
     const cJSON *row;
     char *t, *m;
 
-    table1_text(&text);
-    table1_markdown(&md);
-    table1_json(top);
+    table1_text(&text, NULL);
+    table1_markdown(&md, NULL);
+    table1_json(top, NULL);
     t = strstr(text.s, "\nFM1 ");
     m = strstr(md.s, "| FM1 |");
     row = cJSON_GetObjectItem(top, "rows")->child;
@@ -108,6 +108,43 @@ START_TEST(formats_agree)
 }
 END_TEST
 
+/* Measured rows and their notes stand below, in every format. */
+START_TEST(measured_rows)
+{
+    static const char *const notes[] = { "no head for chords" };
+    const struct table1_row row = {
+        .name = "mine", .encoder = "Conformer", .size = "6M",
+        .tokens = "random", .rate = 50, .input = 24,
+        .score = { "0.901", NULL, "0.500" }
+    };
+    const struct table1_measured m = { &row, 1, notes, 1 };
+    struct strbuf out = STRBUF_INIT;
+    cJSON *top = cJSON_CreateObject();
+    const cJSON *v;
+
+    table1_text(&out, &m);
+    ck_assert_ptr_nonnull(strstr(out.s, "\nmine   "));
+    ck_assert_ptr_nonnull(strstr(strstr(out.s, "\nmine "), "    0.901  "));
+    ck_assert_ptr_nonnull(strstr(out.s, "\nno head for chords\n"));
+    strbuf_reset(&out);
+    table1_tsv(&out, &m);
+    ck_assert_ptr_nonnull(strstr(out.s, "\nmine\tConformer\t6M\t50\t24\t"
+                                        "random\t-\t0.901\t-\t0.500\t-\t"));
+    strbuf_reset(&out);
+    table1_markdown(&out, &m);
+    ck_assert_ptr_nonnull(strstr(out.s, "\n| mine | Conformer |"));
+    ck_assert_ptr_nonnull(strstr(out.s, "\n- no head for chords\n"));
+    table1_json(top, &m);
+    v = cJSON_GetObjectItem(top, "measured")->child;
+    ck_assert_double_eq(cJSON_GetObjectItem(v, "Beat F1")->valuedouble, 0.901);
+    ck_assert(cJSON_IsNull(cJSON_GetObjectItem(v, "Downbeat F1")));
+    ck_assert_str_eq(cJSON_GetObjectItem(top, "notes")->child->valuestring,
+                     "no head for chords");
+    cJSON_Delete(top);
+    strbuf_release(&out);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("eval_table1");
@@ -115,6 +152,7 @@ int main(void)
 
     tcase_add_test(t, tsv_cells);
     tcase_add_test(t, formats_agree);
+    tcase_add_test(t, measured_rows);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
