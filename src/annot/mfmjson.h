@@ -14,9 +14,9 @@ bool mfmjson_is(const cJSON *root);
 
 /* Takes the labels of a task: beats; chords; structure; key (with over_time
  * into spans); tempo.bpm; tags. name is for messages. null is what is not
- * known: position 0, label "", a confidence of NaN, a tempo of 0. Of a failed input
- * ({file, error}) out->error gets the text and the rest is empty. Returns 0;
- * ERR_FORMAT naming the field, also where the task is not in it. */
+ * known: position 0, label "", a confidence of NaN, a tempo of 0. Of a failed
+ * input ({file, error}) out->error gets the text and the rest is empty. Returns
+ * 0; ERR_FORMAT naming the field, also where the task is not in it. */
 int mfmjson_parse(struct annotation *out, const cJSON *root, const char *name,
                   enum annot_task task, struct err *err);
 

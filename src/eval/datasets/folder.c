@@ -20,6 +20,7 @@ static const struct {
     { ".seg", ANNOT_STRUCTURE },
     { ".beats", ANNOT_BEATS },
     { ".key", ANNOT_KEY },
+    { ".tempo", ANNOT_TEMPO },
     { ".bpm", ANNOT_TEMPO },
     { ".tags", ANNOT_TAGS }
 };
@@ -162,7 +163,8 @@ const struct descriptor dataset_folder = {
     .info = {
         .name = "folder", .title = "a labelled folder",
         .source = "NAME.<audio> beside NAME.beats, NAME.lab (chords), NAME.seg "
-                  "(start end function), NAME.key, NAME.bpm, NAME.tags",
+                  "(start end function), NAME.key, NAME.tempo or NAME.bpm, "
+                  "NAME.tags",
         .licence = "your own",
         .tasks = (1 << DATASET_TASKS) - 1
     },
