@@ -85,8 +85,8 @@ int frontend_init(struct frontend *f, struct model *m, struct backend *be,
     const struct encoder_config *c = &m->config.encoder;
     int bands = m->config.mel.bands;
     int64_t dim[2] = { c->dim, (int64_t)c->conv_dim * (bands / 4) };
-    /* the largest images, (2 n, bands / 2, channels), take about 40 MB each */
-    enum { PIECE_BYTES = 40 << 20, LEAST = 16 };
+    /* the largest images, (2 n, bands / 2, channels), take about 20 MB each */
+    enum { PIECE_BYTES = 20 << 20, LEAST = 16 };
     const float *w = NULL, *b = NULL;
 
     if (bands % 4)
