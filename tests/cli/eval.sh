@@ -446,6 +446,42 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     expect_field files 5
     run eval structure --dataset harmonix --root harmonix --split all -j 2
     expect_field files 6
+    # the other datasets: labels in tables, or a folder for each song
+    mkdir -p hook/audio tagged/mp3/f mtg/annotations mtg/audio \
+        fma/fma_metadata fma/fma_small/000 pop/POP909/001 pop/audio bb/0003
+    cp "$ANNOT/hooktheory_mini.json" hook/Hooktheory.json
+    cp gtzan/genres/blues/blues.00000.wav hook/audio/00000000000.wav
+    cp "$ANNOT/annotations_mini.csv" tagged/annotations_final.csv
+    cp hook/audio/*.wav tagged/mp3/f/artist-album-01-track-30-59.mp3
+    sed '2s/,title$/,genre_top/' "$ANNOT/fma_tracks_mini.csv" \
+        >fma/fma_metadata/tracks.csv
+    cp hook/audio/*.wav fma/fma_small/000/000002.mp3
+    printf 'ID\tMANUAL KEY\tC\n7\tC major\t2\n8\tC major\t1\n' \
+        >mtg/annotations/annotations.txt
+    cp hook/audio/*.wav mtg/audio/7.LOFI.wav
+    printf '0.5 1.0\n1.0 2.0\n' >pop/POP909/001/beat_audio.txt
+    printf '0.0\t4.0\tC:maj\n' >pop/POP909/001/chord_audio.txt
+    cp hook/audio/*.wav pop/audio/001.wav
+    printf '0.0\t4.0\tC:maj\n' >bb/0003/full.lab
+    cp hook/audio/*.wav bb/0003/audio.wav
+    while read -r songs call; do
+        # shellcheck disable=SC2086
+        run eval $call --trim 0
+        expect_exit 0
+        expect_field files "$songs"
+    done <<END
+1 chords --dataset hooktheory --root hook --split train
+1 key --dataset hooktheory --root hook --split train
+1 tag --dataset magnatagatune --root tagged
+1 tag --dataset fma --root fma --split train
+1 key --dataset mtg-keys --root mtg
+1 beats --dataset pop909 --root pop
+1 chords --dataset pop909 --root pop
+1 chords --dataset billboard --root bb
+END
+    expect_field split '"all"'
+    run eval key --dataset mtg-keys --root mtg
+    expect_field excluded 1
     # a row for each model; what is not there is named
     mkdir paper
     mv gtzan harmonix paper
