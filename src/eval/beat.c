@@ -11,16 +11,7 @@
 #include "eval/match.h"
 
 const char *const eval_beat_names[EVAL_BEAT_COUNT] = {
-    "F-measure",
-    "Cemgil",
-    "Cemgil Best Metric Level",
-    "Goto",
-    "P-score",
-    "Correct Metric Level Continuous",
-    "Correct Metric Level Total",
-    "Any Metric Level Continuous",
-    "Any Metric Level Total",
-    "Information gain",
+    EVAL_BEAT_NAMES
 };
 
 struct times {

@@ -26,6 +26,13 @@ enum eval_beat_score {
     EVAL_BEAT_COUNT
 };
 
+/* mir_eval's names in the order of the enum, for tables that have more rows. */
+#define EVAL_BEAT_NAMES                                              \
+    "F-measure", "Cemgil", "Cemgil Best Metric Level", "Goto",       \
+    "P-score", "Correct Metric Level Continuous",                    \
+    "Correct Metric Level Total", "Any Metric Level Continuous",     \
+    "Any Metric Level Total", "Information gain"
+
 /* mir_eval's name of each score. */
 extern const char *const eval_beat_names[EVAL_BEAT_COUNT];
 

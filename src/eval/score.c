@@ -16,17 +16,7 @@
 #include "eval/tempo.h"
 
 static const char *const beat_names[] = {
-    "F-measure",
-    "Cemgil",
-    "Cemgil Best Metric Level",
-    "Goto",
-    "P-score",
-    "Correct Metric Level Continuous",
-    "Correct Metric Level Total",
-    "Any Metric Level Continuous",
-    "Any Metric Level Total",
-    "Information gain",
-    "Downbeat F-measure",
+    EVAL_BEAT_NAMES, "Downbeat F-measure",
 };
 static const char *const key_names[] = { "Weighted Score", "Accuracy" };
 static const char *const tag_names[] = { "average_precision", "roc_auc" };

@@ -22,8 +22,3 @@ void backend_close(struct backend *be)
     if (be)
         be->ops->close(be);
 }
-
-const char *backend_library(void)
-{
-    return backend_cpu_library();
-}

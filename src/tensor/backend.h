@@ -99,7 +99,4 @@ int backend_open(struct backend **out, const char *device, int threads,
                  struct err *err);
 void backend_close(struct backend *be); /* NULL is allowed */
 
-/* What the backend computes with, for --version: "oneDNN 2.6.3". */
-const char *backend_library(void);
-
 #endif

@@ -57,11 +57,6 @@ int quant_codes(const struct quant *q)
     return q->codes;
 }
 
-int quant_width(const struct quant *q)
-{
-    return q->width;
-}
-
 /* The codes have length 1, so the largest dot product is the smallest angle and
  * the projection need not be normalised. */
 static int32_t nearest(const struct quant *q, const float *x, double *v,

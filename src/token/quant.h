@@ -17,7 +17,6 @@ int quant_new(struct quant **out, const float *projection,
 void quant_free(struct quant *q); /* NULL is allowed */
 
 int quant_codes(const struct quant *q);
-int quant_width(const struct quant *q);
 
 /* token[i] for each row of x (n, width): x is projected, and the code with the
  * smallest angle to the result is taken, the lower id on a tie. width is that

@@ -6,6 +6,5 @@
 #include "tensor/backend.h"
 
 int backend_cpu_open(struct backend **out, int threads, struct err *err);
-const char *backend_cpu_library(void);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <omp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -293,14 +292,4 @@ int backend_cpu_open(struct backend **out, int threads, struct err *err)
     }
     *out = &cpu->base;
     return 0;
-}
-
-const char *backend_cpu_library(void)
-{
-    static char text[64];
-    const dnnl_version_t *v = dnnl_version();
-
-    snprintf(text, sizeof(text), "oneDNN %d.%d.%d", v->major, v->minor,
-             v->patch);
-    return text;
 }
