@@ -22,3 +22,11 @@ void backend_close(struct backend *be)
     if (be)
         be->ops->close(be);
 }
+
+int backend_set_precision(struct backend *be, enum precision p, struct err *err)
+{
+    if (p != PRECISION_F32)
+        return err_set(err, ERR_UNSUPPORTED, "--precision bf16: not there yet");
+    be->precision = p;
+    return 0;
+}

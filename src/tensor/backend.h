@@ -24,8 +24,29 @@ struct matmul_opts {
     int accumulate; /* add to what y holds: residual connections */
 };
 
+/* Arithmetic of matrix products and convolutions. Sums are f32, and so is all
+ * that a struct tensor holds, in either; images may hold 16-bit values. */
+enum precision { PRECISION_F32, PRECISION_BF16 };
+
 struct backend {
     const struct backend_ops *ops;
+    enum precision precision; /* backend_set_precision */
+};
+
+/* One step of Adam, or of AdamW where decay is not 0 (Loshchilov and Hutter
+ * 2019, algorithm 2): w -= lr * decay * w first, then
+ * w -= lr * (m / bias1) / (sqrt(v / bias2) + eps), as torch.optim. */
+struct adam_step {
+    float lr, beta1, beta2, eps, decay;
+    float bias1, bias2; /* 1 - beta1^step, 1 - beta2^step */
+    float grad_scale;   /* of the gradient, first: clipping */
+};
+
+/* What a softmax cross-entropy found. */
+struct loss_sum {
+    double loss;     /* sum of -log p(target), natural logarithm */
+    int64_t rows;    /* with a target */
+    int64_t correct; /* of them, those whose largest logit is the target's */
 };
 
 struct backend_ops {
@@ -91,6 +112,211 @@ struct backend_ops {
     int (*depthwise)(struct backend *be, struct tensor *y,
                      const struct tensor *x, const struct tensor *w,
                      const struct tensor *bias, enum act act, struct err *err);
+
+    /* ======== training ========
+     * Backward operations get the gradient of the output (dy) and what the
+     * forward operation read or wrote; they write or, where it says "adds",
+     * accumulate gradients. Results are the same for any number of threads only
+     * where it says "fixed order". */
+
+    /* Weights were changed in place: copies that the backend made of them in
+     * another precision or order are stale. */
+    void (*weights_changed)(struct backend *be);
+
+    /* ---- linear: dx (R, K) = scale * dy w, added to dx if accumulate;
+     * dw (M, K) adds scale * dy^T x, dbias (M, or NULL) scale * the column
+     * sums of dy (R, M). opts.act is not looked at. ---- */
+    int (*matmul_dx)(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *w,
+                     struct matmul_opts opts, struct err *err);
+    int (*matmul_dw)(struct backend *be, struct tensor *dw,
+                     struct tensor *dbias, const struct tensor *dy,
+                     const struct tensor *x, float scale, struct err *err);
+
+    /* ---- y = act(x); dx = dy * act'(x), x before the activation. In
+     * place. ---- */
+    int (*act)(struct backend *be, struct tensor *y, const struct tensor *x,
+               enum act act, struct err *err);
+    int (*act_backward)(struct backend *be, struct tensor *dx,
+                        const struct tensor *dy, const struct tensor *x,
+                        enum act act, struct err *err);
+
+    /* ---- dx is written, or added to if accumulate; dgamma, dbeta (C) are
+     * added to. In place (dx is dy) without accumulate. ---- */
+    int (*layer_norm_backward)(struct backend *be, struct tensor *dx,
+                               struct tensor *dgamma, struct tensor *dbeta,
+                               const struct tensor *dy, const struct tensor *x,
+                               const struct tensor *gamma, float eps,
+                               int accumulate, struct err *err);
+
+    /* ---- dx (R, 2C) of dy (R, C) and x (R, 2C) ---- */
+    int (*glu_backward)(struct backend *be, struct tensor *dx,
+                        const struct tensor *dy, const struct tensor *x,
+                        struct err *err);
+
+    /* ---- the rotation by the opposite angles; dx is added to if accumulate,
+     * else in place ---- */
+    int (*rotary_backward)(struct backend *be, struct tensor *dx,
+                           const struct tensor *dy, int heads, float base,
+                           int accumulate, struct err *err);
+
+    /* ---- attention that also writes lse (B, heads, T), the logarithm of each
+     * row's sum of exponentials, for the backward pass (FlashAttention-2, Dao
+     * 2023, algorithms 1 and 2). y may not be q here. dq, dk, dv are
+     * written. ---- */
+    int (*attention_save)(struct backend *be, struct tensor *y,
+                          struct tensor *lse, const struct tensor *q,
+                          const struct tensor *k, const struct tensor *v,
+                          int heads, struct err *err);
+    int (*attention_backward)(struct backend *be, struct tensor *dq,
+                              struct tensor *dk, struct tensor *dv,
+                              const struct tensor *dy, const struct tensor *y,
+                              const struct tensor *lse, const struct tensor *q,
+                              const struct tensor *k, const struct tensor *v,
+                              int heads, struct err *err);
+
+    /* ---- depthwise convolution: dx (B, T, C) is written, dw (K, C) added
+     * to; no bias ---- */
+    int (*depthwise_backward)(struct backend *be, struct tensor *dx,
+                              struct tensor *dw, const struct tensor *dy,
+                              const struct tensor *x, const struct tensor *w,
+                              struct err *err);
+
+    /* ---- y (C, R) = x^T of x (R, C), added to y if accumulate ---- */
+    int (*transpose)(struct backend *be, struct tensor *y,
+                     const struct tensor *x, int accumulate, struct err *err);
+
+    /* ---- batch normalisation over the rows of x (R, C) with their own mean
+     * and biased variance; mean, inv_std (C) are written for the backward pass.
+     * running_mean, running_var (C, or NULL) become (1 - momentum) * old +
+     * momentum * new, the variance unbiased. y may be x where the backward pass
+     * is not wanted. dgamma, dbeta are added to; dx may be dy. ---- */
+    int (*batch_norm)(struct backend *be, struct tensor *y, struct tensor *mean,
+                      struct tensor *inv_std, struct tensor *running_mean,
+                      struct tensor *running_var, const struct tensor *x,
+                      const struct tensor *gamma, const struct tensor *beta,
+                      float eps, float momentum, struct err *err);
+    int (*batch_norm_backward)(struct backend *be, struct tensor *dx,
+                               struct tensor *dgamma, struct tensor *dbeta,
+                               const struct tensor *dy, const struct tensor *x,
+                               const struct tensor *mean,
+                               const struct tensor *inv_std,
+                               const struct tensor *gamma, struct err *err);
+
+    /* ---- images in training: tensors (B, H, W, C) made by
+     * tensor_reserve_batch, in the backend's own order and precision. A batch
+     * of (H, W, 1) is plain f32, row-major. w (Cout, Cin, 3, 3), bias (Cout).
+     * dx is written, or added to if accumulate; dw, dbias are added to. ---- */
+    int (*image_conv)(struct backend *be, struct tensor *y,
+                      const struct tensor *x, const struct tensor *w,
+                      const struct tensor *bias, int stride_h, int stride_w,
+                      struct err *err);
+    int (*image_conv_dx)(struct backend *be, struct tensor *dx,
+                         const struct tensor *dy, const struct tensor *w,
+                         int stride_h, int stride_w, int accumulate,
+                         struct err *err);
+    int (*image_conv_dw)(struct backend *be, struct tensor *dw,
+                         struct tensor *dbias, const struct tensor *dy,
+                         const struct tensor *x, int stride_h, int stride_w,
+                         struct err *err);
+    /* As batch_norm with R = B * H * W; relu: y = max(0, .), and then dy is
+     * taken as 0 where y is 0 (y is looked at only if relu). dx may be dy. */
+    int (*image_batch_norm)(struct backend *be, struct tensor *y,
+                            struct tensor *mean, struct tensor *inv_std,
+                            struct tensor *running_mean,
+                            struct tensor *running_var, const struct tensor *x,
+                            const struct tensor *gamma,
+                            const struct tensor *beta, float eps,
+                            float momentum, int relu, struct err *err);
+    int (*image_batch_norm_backward)(struct backend *be, struct tensor *dx,
+                                     struct tensor *dgamma,
+                                     struct tensor *dbeta,
+                                     const struct tensor *dy,
+                                     const struct tensor *y,
+                                     const struct tensor *x,
+                                     const struct tensor *mean,
+                                     const struct tensor *inv_std,
+                                     const struct tensor *gamma, int relu,
+                                     struct err *err);
+    /* y = max(0, a + b); dx = dy where y > 0, else 0. In place. */
+    int (*image_add_relu)(struct backend *be, struct tensor *y,
+                          const struct tensor *a, const struct tensor *b,
+                          struct err *err);
+    int (*image_relu_backward)(struct backend *be, struct tensor *dx,
+                               const struct tensor *dy, const struct tensor *y,
+                               struct err *err);
+    /* y (B, H, C*W), y[b, h, c*W + w] = x[b, h, w, c], and back. */
+    int (*image_rows)(struct backend *be, struct tensor *y,
+                      const struct tensor *x, struct err *err);
+    int (*image_rows_backward)(struct backend *be, struct tensor *dx,
+                               const struct tensor *dy, struct err *err);
+
+    /* ---- adaptive average pooling over time (head/pool.h): y (B, m, C) of
+     * x (B, n, C); dx is added to. ---- */
+    int (*pool)(struct backend *be, struct tensor *y, const struct tensor *x,
+                struct err *err);
+    int (*pool_backward)(struct backend *be, struct tensor *dx,
+                         const struct tensor *dy, struct err *err);
+
+    /* ---- each value is set to 0 with probability p, else multiplied by
+     * 1 / (1 - p); value i depends on (seed, stream, i) alone (base/rng.h), so
+     * the backward pass is the same call on the gradient. In place. ---- */
+    int (*dropout)(struct backend *be, struct tensor *y, const struct tensor *x,
+                   float p, uint64_t seed, uint64_t stream, struct err *err);
+
+    /* ---- softmax cross-entropy of logits (R, C) with target (R, host) in
+     * 0..C-1, or -1 for a row that does not count. dlogits (may be logits) =
+     * scale * gradient of the summed loss. Fixed order. ---- */
+    int (*cross_entropy)(struct backend *be, struct loss_sum *sum,
+                         struct tensor *dlogits, const struct tensor *logits,
+                         const int32_t *target, float scale, struct err *err);
+
+    /* ---- over all elements; fixed order where there is a sum ---- */
+    /* y = a * x + b * y; b 0: y is not read; x NULL: y = b * y. */
+    int (*axpby)(struct backend *be, struct tensor *y, float a,
+                 const struct tensor *x, float b, struct err *err);
+    int (*dot)(struct backend *be, double *out, const struct tensor *a,
+               const struct tensor *b, struct err *err);
+    int (*adam)(struct backend *be, struct tensor *w, struct tensor *m,
+                struct tensor *v, const struct tensor *g,
+                struct adam_step step, struct err *err);
+
+    /* ---- BERT's convolutional parts; x (B, T, C) ----
+     * conv1d: no padding, y (B, (T - K) / stride + 1, Cout), w (Cout, K, Cin),
+     * bias none. dx is written, dw added to. */
+    int (*conv1d)(struct backend *be, struct tensor *y, const struct tensor *x,
+                  const struct tensor *w, int stride, struct err *err);
+    int (*conv1d_dx)(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *w,
+                     int stride, struct err *err);
+    int (*conv1d_dw)(struct backend *be, struct tensor *dw,
+                     const struct tensor *dy, const struct tensor *x,
+                     int stride, struct err *err);
+    /* Grouped, stride 1, padding K / 2 on both sides, the first T outputs;
+     * w (Cout, K, Cin / groups), bias (Cout). */
+    int (*conv1d_grouped)(struct backend *be, struct tensor *y,
+                          const struct tensor *x, const struct tensor *w,
+                          const struct tensor *bias, int groups,
+                          struct err *err);
+    int (*conv1d_grouped_backward)(struct backend *be, struct tensor *dx,
+                                   struct tensor *dw, struct tensor *dbias,
+                                   const struct tensor *dy,
+                                   const struct tensor *x,
+                                   const struct tensor *w, int groups,
+                                   struct err *err);
+    /* Group normalisation over time and the channels of a group; mean, inv_std
+     * (B, groups). dx is written (may be dy); dgamma, dbeta are added to. */
+    int (*group_norm)(struct backend *be, struct tensor *y, struct tensor *mean,
+                      struct tensor *inv_std, const struct tensor *x,
+                      const struct tensor *gamma, const struct tensor *beta,
+                      int groups, float eps, struct err *err);
+    int (*group_norm_backward)(struct backend *be, struct tensor *dx,
+                               struct tensor *dgamma, struct tensor *dbeta,
+                               const struct tensor *dy, const struct tensor *x,
+                               const struct tensor *mean,
+                               const struct tensor *inv_std,
+                               const struct tensor *gamma, int groups,
+                               struct err *err);
 };
 
 /* Opens "cpu", "auto" (the best there is) or "cuda[:N]" (not built yet:
@@ -98,5 +324,10 @@ struct backend_ops {
 int backend_open(struct backend **out, const char *device, int threads,
                  struct err *err);
 void backend_close(struct backend *be); /* NULL is allowed */
+
+/* ERR_UNSUPPORTED if the device does not compute in p; weights and images made
+ * before are no longer valid. */
+int backend_set_precision(struct backend *be, enum precision p,
+                          struct err *err);
 
 #endif

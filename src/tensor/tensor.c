@@ -53,6 +53,13 @@ int tensor_reserve_image(struct tensor *t, struct backend *be, int64_t h,
                    be->ops->image_size(be, h, w, c), err);
 }
 
+int tensor_reserve_batch(struct tensor *t, struct backend *be, int64_t b,
+                         int64_t h, int64_t w, int64_t c, struct err *err)
+{
+    return reserve(t, be, 4, (int64_t[]){ b, h, w, c },
+                   b * be->ops->image_size(be, h, w, c), err);
+}
+
 int tensor_import(struct tensor *t, struct backend *be, const float *host,
                   int ndim, const int64_t *dim, struct err *err)
 {

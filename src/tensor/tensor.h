@@ -32,6 +32,9 @@ int tensor_reserve(struct tensor *t, struct backend *be, int ndim,
                    const int64_t *dim, struct err *err);
 int tensor_reserve_image(struct tensor *t, struct backend *be, int64_t h,
                          int64_t w, int64_t c, struct err *err);
+/* A batch of images (B, H, W, C), for training. */
+int tensor_reserve_batch(struct tensor *t, struct backend *be, int64_t b,
+                         int64_t h, int64_t w, int64_t c, struct err *err);
 
 /* Weights: the CPU borrows the host array (which must outlive the tensor), a
  * device with memory of its own copies it. */
