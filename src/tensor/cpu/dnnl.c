@@ -268,6 +268,16 @@ static const struct backend_ops cpu_ops = {
     .rotary = cpu_rotary,
     .attention = cpu_attention,
     .depthwise = cpu_depthwise,
+    .conv1d = cpu_conv1d,
+    .conv1d_dx = cpu_conv1d_dx,
+    .conv1d_dw = cpu_conv1d_dw,
+    .conv1d_grouped = cpu_conv1d_grouped,
+    .conv1d_grouped_backward = cpu_conv1d_grouped_backward,
+    .group_norm = cpu_group_norm,
+    .group_norm_backward = cpu_group_norm_backward,
+    .transpose_each = cpu_transpose_each,
+    .weight_norm = cpu_weight_norm,
+    .weight_norm_backward = cpu_weight_norm_backward,
 };
 
 int backend_cpu_open(struct backend **out, int threads, struct err *err)
