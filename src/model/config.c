@@ -18,6 +18,7 @@ enum {
 };
 
 static const char *const encoder_types[] = { "conformer", "bert", NULL };
+static const char *const bert_norms[] = { "pre", "post", NULL };
 static const char *const token_types[] = { "random", "kmeans", "rvq", NULL };
 static const char *const activations[] = { "softmax", "sigmoid", NULL };
 
@@ -81,6 +82,68 @@ static int parse_strides(const cJSON *o, int out[2], struct err *err)
     return 0;
 }
 
+/* An optional array of up to BERT_MAX_CONVS integers, or one for all *n of
+ * them; 0 in *n: not known yet. */
+static int parse_convs(const cJSON *o, const char *name, int out[], int *n,
+                       struct err *err)
+{
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, name), *v;
+    int count = cJSON_IsArray(a) ? cJSON_GetArraySize(a) : *n;
+
+    if (!a)
+        return 0;
+    if (count < 1 || count > BERT_MAX_CONVS || (*n && count != *n))
+        return err_set(err, ERR_FORMAT, "encoder.%s: not as many numbers as "
+                       "there are convolutions (%d; up to %d are possible)",
+                       name, *n, BERT_MAX_CONVS);
+    *n = count;
+    for (int i = 0; i < count; i++) {
+        v = cJSON_IsArray(a) ? cJSON_GetArrayItem(a, i) : a;
+        if (!cJSON_IsNumber(v) || v->valuedouble != v->valueint ||
+            v->valueint < 1 || v->valueint > MAX_WIDTH)
+            return err_set(err, ERR_FORMAT, "encoder.%s: not integers in "
+                           "1..%d", name, MAX_WIDTH);
+        out[i] = v->valueint;
+    }
+    return 0;
+}
+
+void config_bert_defaults(struct bert_config *b, int width)
+{
+    static const int kernel[] = { 10, 3, 3, 3, 3, 2, 2 };
+    static const int stride[] = { 5, 2, 2, 2, 2, 2, 2 };
+
+    memset(b, 0, sizeof(*b));
+    b->norm = BERT_PRE_NORM;
+    b->n_convs = (int)ARRAY_LEN(kernel);
+    memcpy(b->conv_kernel, kernel, sizeof(kernel));
+    memcpy(b->conv_stride, stride, sizeof(stride));
+    for (int i = 0; i < b->n_convs; i++)
+        b->conv_dim[i] = width;
+    b->pos_kernel = 128;
+    b->pos_groups = 16;
+}
+
+static int parse_bert(struct bert_config *b, const cJSON *o, struct err *err)
+{
+    const char *p = "encoder";
+    int norm = BERT_PRE_NORM, n = 0;
+
+    config_bert_defaults(b, 512);
+    if (cJSON_GetObjectItemCaseSensitive(o, "norm"))
+        TRY(parse_word(o, p, "norm", bert_norms, &norm, err));
+    b->norm = (enum bert_norm)norm;
+    TRY(parse_convs(o, "conv_kernel", b->conv_kernel, &n, err));
+    n = n ? n : b->n_convs;
+    TRY(parse_convs(o, "conv_stride", b->conv_stride, &n, err));
+    for (int i = b->n_convs; i < n; i++)
+        b->conv_dim[i] = b->conv_dim[0];
+    TRY(parse_convs(o, "conv_dim", b->conv_dim, &n, err));
+    b->n_convs = n;
+    TRY(json_int(o, p, "pos_kernel", 0, 1, 4096, &b->pos_kernel, err));
+    return json_int(o, p, "pos_groups", 0, 1, MAX_WIDTH, &b->pos_groups, err);
+}
+
 static int parse_encoder(struct encoder_config *e, const cJSON *json,
                          struct err *err)
 {
@@ -91,14 +154,13 @@ static int parse_encoder(struct encoder_config *e, const cJSON *json,
     TRY(parse_object(json, p, &o, err));
     TRY(parse_word(o, p, "type", encoder_types, &type, err));
     e->type = (enum encoder_type)type;
-    if (e->type == ENCODER_BERT)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "encoder.type: \"bert\" is not supported yet");
     TRY(json_double(o, p, "rate", 1, 0.01, 1000, &e->rate, err));
     TRY(json_int(o, p, "dim", 1, 2, MAX_WIDTH, &e->dim, err));
     TRY(json_int(o, p, "layers", 1, 1, MAX_LAYERS, &e->layers, err));
     TRY(json_int(o, p, "heads", 1, 1, MAX_WIDTH, &e->heads, err));
     TRY(json_int(o, p, "ffn", 1, 1, MAX_WIDTH, &e->ffn, err));
+    if (e->type == ENCODER_BERT)
+        return parse_bert(&e->bert, o, err);
     TRY(json_int(o, p, "kernel", 1, 1, 1023, &e->kernel, err));
     TRY(json_int(o, p, "conv_dim", 1, 1, MAX_WIDTH, &e->conv_dim, err));
     return parse_strides(o, e->time_strides, err);
@@ -250,31 +312,81 @@ static int parse_all(struct model_config *c, const cJSON *json,
     return config_check(c, err);
 }
 
-int config_check(const struct model_config *c, struct err *err)
+int config_hop(const struct model_config *c)
 {
     const struct encoder_config *e = &c->encoder;
-    int stride = e->time_strides[0] * e->time_strides[1];
-    double rate = (double)c->sample_rate / c->mel.hop / stride;
+    int hop = 1;
+
+    if (e->type == ENCODER_CONFORMER)
+        return c->mel.hop * e->time_strides[0] * e->time_strides[1];
+    for (int i = 0; i < e->bert.n_convs; i++)
+        hop *= e->bert.conv_stride[i];
+    return hop;
+}
+
+static int check_conformer(const struct model_config *c, struct err *err)
+{
+    const struct encoder_config *e = &c->encoder;
+    double rate = (double)c->sample_rate / config_hop(c);
 
     if (fabs(rate - e->rate) > 1e-9 * rate)
         return err_set(err, ERR_FORMAT, "encoder.rate: %g, but %d Hz, hop %d "
                        "and strides %d, %d give %g", e->rate, c->sample_rate,
                        c->mel.hop, e->time_strides[0], e->time_strides[1],
                        rate);
-    if (c->mel.bands % 4)
-        return err_set(err, ERR_FORMAT, "mel.bands: %d is not a multiple of 4",
-                       c->mel.bands);
     if (e->dim % (2 * e->heads))
         return err_set(err, ERR_FORMAT, "encoder.heads: dim %d does not part "
                        "into %d heads of even width", e->dim, e->heads);
     if (e->kernel % 2 == 0)
         return err_set(err, ERR_FORMAT, "encoder.kernel: %d is not odd",
                        e->kernel);
+    return 0;
+}
+
+static int check_bert(const struct model_config *c, struct err *err)
+{
+    const struct encoder_config *e = &c->encoder;
+    const struct bert_config *b = &e->bert;
+    int64_t hop = 1, field = 1;
+
+    for (int i = 0; i < b->n_convs; i++) {
+        field += (b->conv_kernel[i] - 1) * hop;
+        hop *= b->conv_stride[i];
+        if (hop > c->sample_rate || field > c->sample_rate)
+            return err_set(err, ERR_FORMAT, "encoder.conv_stride, "
+                           "encoder.conv_kernel: a state of more than a "
+                           "second");
+    }
+    if (fabs((double)c->sample_rate / (double)hop - e->rate) > 1e-9 * e->rate)
+        return err_set(err, ERR_FORMAT, "encoder.rate: %g, but %d Hz and "
+                       "strides of %lld samples give %g", e->rate,
+                       c->sample_rate, (long long)hop,
+                       (double)c->sample_rate / (double)hop);
+    if (e->dim % e->heads)
+        return err_set(err, ERR_FORMAT, "encoder.heads: dim %d does not part "
+                       "into %d heads", e->dim, e->heads);
+    if (e->dim % b->pos_groups)
+        return err_set(err, ERR_FORMAT, "encoder.pos_groups: dim %d does not "
+                       "part into %d groups", e->dim, b->pos_groups);
+    return 0;
+}
+
+int config_check(const struct model_config *c, struct err *err)
+{
+    int hop;
+
+    TRY(c->encoder.type == ENCODER_BERT ? check_bert(c, err)
+                                        : check_conformer(c, err));
+    if (c->mel.bands % 4)
+        return err_set(err, ERR_FORMAT, "mel.bands: %d is not a multiple of 4",
+                       c->mel.bands);
+    hop = config_hop(c);
     for (int i = 0; i < c->n_tokens; i++)
-        if (c->tokens[i].type == TOKENS_RANDOM && c->tokens[i].stack != stride)
-            return err_set(err, ERR_FORMAT, "tokens[%d].stack: %d, but the "
-                           "encoder's time strides give %d frames a step", i,
-                           c->tokens[i].stack, stride);
+        if (c->tokens[i].type == TOKENS_RANDOM &&
+            (int64_t)c->tokens[i].stack * c->mel.hop != hop)
+            return err_set(err, ERR_FORMAT, "tokens[%d].stack: %d frames of "
+                           "hop %d, but a state of the encoder is %d samples",
+                           i, c->tokens[i].stack, c->mel.hop, hop);
     return 0;
 }
 
@@ -342,6 +454,21 @@ static cJSON *number(cJSON *obj, const char *name, double v)
     return cJSON_AddNumberToObject(obj, name, v);
 }
 
+static void print_ints(cJSON *o, const char *name, const int *v, int n)
+{
+    cJSON_AddItemToObject(o, name, cJSON_CreateIntArray(v, n));
+}
+
+static void print_bert(cJSON *o, const struct bert_config *b)
+{
+    cJSON_AddStringToObject(o, "norm", bert_norms[b->norm]);
+    print_ints(o, "conv_dim", b->conv_dim, b->n_convs);
+    print_ints(o, "conv_kernel", b->conv_kernel, b->n_convs);
+    print_ints(o, "conv_stride", b->conv_stride, b->n_convs);
+    number(o, "pos_kernel", b->pos_kernel);
+    number(o, "pos_groups", b->pos_groups);
+}
+
 static void print_encoder(cJSON *root, const struct encoder_config *e)
 {
     cJSON *o = cJSON_AddObjectToObject(root, "encoder");
@@ -352,10 +479,13 @@ static void print_encoder(cJSON *root, const struct encoder_config *e)
     number(o, "layers", e->layers);
     number(o, "heads", e->heads);
     number(o, "ffn", e->ffn);
+    if (e->type == ENCODER_BERT) {
+        print_bert(o, &e->bert);
+        return;
+    }
     number(o, "kernel", e->kernel);
     number(o, "conv_dim", e->conv_dim);
-    cJSON_AddItemToObject(o, "time_strides",
-                          cJSON_CreateIntArray(e->time_strides, 2));
+    print_ints(o, "time_strides", e->time_strides, 2);
 }
 
 static void print_tokens(cJSON *root, const struct model_config *c)

@@ -13,6 +13,16 @@
  *                "tag": {"hidden": 0, "rate": "clip", ...}},
  *      "provenance": "...", "license": "CC0-1.0"}
  *
+ * or, for MERT's encoder, which hears the sound itself (mel is what tokens are
+ * made of),
+ *
+ *      "encoder": {"type": "bert", "rate": 75, "dim": 1024, "layers": 24,
+ *                  "heads": 16, "ffn": 4096, "norm": "pre",
+ *                  "conv_dim": [512, 512, 512, 512, 512, 512, 512],
+ *                  "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+ *                  "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+ *                  "pos_kernel": 128, "pos_groups": 16}
+ *
  * Fields that this version does not know are ignored. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
@@ -24,12 +34,24 @@
 enum { CONFIG_FORMAT = 1 };
 
 enum encoder_type { ENCODER_CONFORMER, ENCODER_BERT };
+enum bert_norm { BERT_PRE_NORM, BERT_POST_NORM };
+enum { BERT_MAX_CONVS = 16 };
 enum token_type { TOKENS_RANDOM, TOKENS_KMEANS, TOKENS_RVQ };
 enum head_activation { HEAD_SOFTMAX, HEAD_SIGMOID };
 
 struct mel_settings {
     int n_fft, hop, bands; /* hop in samples */
     double mean, std;      /* of the dB values of the training corpus */
+};
+
+/* What BERT has and the Conformer has not: MODEL.md 4 of the design. Its input
+ * is sound, not mel. Where the JSON lacks a field it is MERT's. */
+struct bert_config {
+    enum bert_norm norm;   /* "pre": before each part; "post": behind it */
+    int n_convs;           /* of the extractor, 1..BERT_MAX_CONVS */
+    int conv_dim[BERT_MAX_CONVS], conv_kernel[BERT_MAX_CONVS];
+    int conv_stride[BERT_MAX_CONVS];
+    int pos_kernel, pos_groups; /* of the position convolution */
 };
 
 struct encoder_config {
@@ -39,6 +61,7 @@ struct encoder_config {
     int kernel;            /* of the depthwise convolution, odd */
     int conv_dim;          /* channels of the front end */
     int time_strides[2];   /* of its two modules */
+    struct bert_config bert;
 };
 
 struct token_config {
@@ -76,8 +99,7 @@ struct model_config {
 };
 
 /* ERR_FORMAT names the field and its limits; ERR_UNSUPPORTED for a newer
- * format and for encoders that this version cannot run. Rate, hop and strides,
- * dim and heads must fit together. */
+ * format. Rate, hop and strides, dim and heads must fit together. */
 int config_parse(struct model_config *c, const cJSON *json, struct err *err);
 int config_parse_text(struct model_config *c, const char *json,
                       struct err *err);
@@ -85,6 +107,13 @@ int config_parse_text(struct model_config *c, const char *json,
  * made in other ways. */
 int config_check(const struct model_config *c, struct err *err);
 void config_release(struct model_config *c);
+
+/* MERT's extractor: seven convolutions of width channels, 320 samples a
+ * state; its position convolution, and "pre". */
+void config_bert_defaults(struct bert_config *b, int width);
+
+/* Samples from one hidden state to the next. */
+int config_hop(const struct model_config *c);
 
 /* Appends the JSON on one line; config_parse reads it back equal. */
 void config_print(const struct model_config *c, struct strbuf *out);
