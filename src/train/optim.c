@@ -42,39 +42,40 @@ void optim_release(struct optim *o)
     memset(o, 0, sizeof(*o));
 }
 
-static int is_moving(const struct param *p)
-{
-    return p->kind == PARAM_TRAINED && !p->frozen;
-}
-
-/* Neighbours in the block that are treated alike: one operation for all. */
+/* Tensors that follow one another in the block and are treated alike: one
+ * operation for all. The gaps between them hold zeros (params.c). */
 struct run {
     int64_t offset, count;
-    const struct param *first;
+    const struct param *first; /* NULL: there is no run */
 };
 
-/* The run that begins with item i or behind it; alike tells whether two items
- * are treated alike (NULL: always). Returns the item behind the run; count 0:
- * there is none. */
+static int joins(const struct run *r, const struct param *q,
+                 int (*alike)(const struct param *, const struct param *))
+{
+    int64_t gap = q->offset - (r->offset + r->count);
+
+    return gap >= 0 && gap < 16 && (!alike || alike(r->first, q));
+}
+
+/* The first run of item i or behind it. alike tells whether two items are
+ * treated alike (NULL: they are). Returns the item behind the run. */
 static size_t next_run(const struct params *p, size_t i, struct run *r,
                        int (*alike)(const struct param *,
                                     const struct param *))
 {
     memset(r, 0, sizeof(*r));
-    while (i < p->n && !is_moving(&p->item[i]))
-        i++;
     for (; i < p->n; i++) {
-        const struct param *it = &p->item[i];
+        const struct param *q = &p->item[i];
 
-        if (!is_moving(it) ||
-            (r->first && (it->offset != r->offset + r->count ||
-                          (alike && !alike(r->first, it)))))
+        if (q->kind != PARAM_TRAINED || (q->frozen && !r->first))
+            continue;
+        if (r->first && (q->frozen || !joins(r, q, alike)))
             break;
         if (!r->first) {
-            r->first = it;
-            r->offset = it->offset;
+            r->first = q;
+            r->offset = q->offset;
         }
-        r->count += it->count;
+        r->count = q->offset + q->count - r->offset;
     }
     return i;
 }
