@@ -101,7 +101,7 @@ static int is_unused(const char *name)
 
 void net_describe(const struct model_config *c, struct params *p)
 {
-    struct musicfm_layout l;
+    struct layout l;
     const struct stored *weight = NULL;
 
     musicfm_layout(&l, c);
@@ -117,7 +117,7 @@ void net_describe(const struct model_config *c, struct params *p)
         else
             describe_trained(p, t, weight);
     }
-    musicfm_layout_free(&l);
+    layout_free(&l);
 }
 
 /* ---- making one ---- */
