@@ -70,7 +70,8 @@ END_TEST
 
 START_TEST(report_write_escapes)
 {
-    tree_put(&tree, "m", "{\"step\":1,\"<script>alert(1)</script>&'\\\"\":1}\n");
+    tree_put(&tree, "m",
+             "{\"step\":1,\"<script>alert(1)</script>&'\\\"\":1}\n");
     make("a<b>&\"'\001", "</pre><script>");
     ck_assert_int_eq(count("<script"), 0);
     ck_assert_int_eq(count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&#39;"
@@ -98,9 +99,9 @@ END_TEST
 START_TEST(report_write_odd_values)
 {
     tree_put(&tree, "m",
-             "{\"step\":1,\"a\":null,\"b\":0,\"c\":1e300,\"d\":5,\"e\":1e-300}\n"
-             "{\"step\":2,\"a\":null,\"b\":0,\"c\":-1.7e308,\"d\":5,\"e\":2e-300}"
-             "\n{\"step\":3,\"b\":0,\"c\":1.7e308,\"d\":5.0000000000000001}\n");
+             "{\"step\":1,\"a\":null,\"b\":0,\"c\":1e300,\"d\":5,"
+             "\"e\":1e-300}\n{\"step\":2,\"a\":null,\"b\":0,"
+             "\"c\":-1.7e308,\"d\":5,\"e\":2e-300}\n{\"step\":3,\"b\":0,\"c\":1.7e308,\"d\":5.0000000000000001}\n");
     make("RUN", NULL);
     ck_assert_int_eq(count("<section>"), 5);
     ck_assert_int_eq(count("nan"), 0);
