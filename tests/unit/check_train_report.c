@@ -101,7 +101,8 @@ START_TEST(report_write_odd_values)
     tree_put(&tree, "m",
              "{\"step\":1,\"a\":null,\"b\":0,\"c\":1e300,\"d\":5,"
              "\"e\":1e-300}\n{\"step\":2,\"a\":null,\"b\":0,"
-             "\"c\":-1.7e308,\"d\":5,\"e\":2e-300}\n{\"step\":3,\"b\":0,\"c\":1.7e308,\"d\":5.0000000000000001}\n");
+             "\"c\":-1.7e308,\"d\":5,\"e\":2e-300}\n"
+             "{\"step\":3,\"b\":0,\"c\":1.7e308,\"d\":5.0000000000000001}\n");
     make("RUN", NULL);
     ck_assert_int_eq(count("<section>"), 5);
     ck_assert_int_eq(count("nan"), 0);
