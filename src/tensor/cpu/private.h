@@ -141,6 +141,18 @@ struct cpu_image {
 };
 struct cpu_image cpu_image_of(const struct cpu *cpu, const struct tensor *t);
 
+/* Sums over rows are made in chunks, the rows from cpu_chunk(rows, i) on in
+ * chunk i, and the chunks are added in order: the same result for any number of
+ * threads. cpu_parts gives the scratch memory for n sums in each chunk (not
+ * cleared); cpu_fold adds the n sums of all chunks, stride apart, to sum. */
+enum { CPU_CHUNKS = 64 };
+static inline int64_t cpu_chunk(int64_t rows, int64_t i)
+{
+    return rows * i / CPU_CHUNKS;
+}
+int cpu_parts(struct backend *be, float **part, int64_t n, struct err *err);
+void cpu_fold(float *sum, const float *part, int64_t n, int64_t stride);
+
 /* e^x within 2 units in the last place for x in -87..88, clamped outside: a
  * loop over it vectorises, one over expf does not. Cody-Waite reduction and a
  * degree 6 Taylor polynomial on |r| <= ln(2)/2. */
@@ -235,5 +247,65 @@ int cpu_attention(struct backend *be, struct tensor *y, const struct tensor *q,
 int cpu_depthwise(struct backend *be, struct tensor *y, const struct tensor *x,
                   const struct tensor *w, const struct tensor *bias,
                   enum act act, struct err *err);
+
+/* training */
+int cpu_act(struct backend *be, struct tensor *y, const struct tensor *x,
+            enum act act, struct err *err);
+int cpu_act_backward(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *x,
+                     enum act act, struct err *err);
+int cpu_layer_norm_backward(struct backend *be, struct tensor *dx,
+                            struct tensor *dgamma, struct tensor *dbeta,
+                            const struct tensor *dy, const struct tensor *x,
+                            const struct tensor *gamma, float eps,
+                            int accumulate, struct err *err);
+int cpu_glu_backward(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *x,
+                     struct err *err);
+int cpu_rotary_backward(struct backend *be, struct tensor *dx,
+                        const struct tensor *dy, int heads, float base,
+                        int accumulate, struct err *err);
+int cpu_attention_save(struct backend *be, struct tensor *y, struct tensor *lse,
+                       const struct tensor *q, const struct tensor *k,
+                       const struct tensor *v, int heads, struct err *err);
+int cpu_attention_backward(struct backend *be, struct tensor *dq,
+                           struct tensor *dk, struct tensor *dv,
+                           const struct tensor *dy, const struct tensor *y,
+                           const struct tensor *lse, const struct tensor *q,
+                           const struct tensor *k, const struct tensor *v,
+                           int heads, struct err *err);
+int cpu_depthwise_backward(struct backend *be, struct tensor *dx,
+                           struct tensor *dw, const struct tensor *dy,
+                           const struct tensor *x, const struct tensor *w,
+                           struct err *err);
+int cpu_transpose(struct backend *be, struct tensor *y, const struct tensor *x,
+                  int accumulate, struct err *err);
+int cpu_batch_norm(struct backend *be, struct tensor *y, struct tensor *mean,
+                   struct tensor *inv_std, struct tensor *running_mean,
+                   struct tensor *running_var, const struct tensor *x,
+                   const struct tensor *gamma, const struct tensor *beta,
+                   float eps, float momentum, struct err *err);
+int cpu_batch_norm_backward(struct backend *be, struct tensor *dx,
+                            struct tensor *dgamma, struct tensor *dbeta,
+                            const struct tensor *dy, const struct tensor *x,
+                            const struct tensor *mean,
+                            const struct tensor *inv_std,
+                            const struct tensor *gamma, struct err *err);
+int cpu_pool(struct backend *be, struct tensor *y, const struct tensor *x,
+             struct err *err);
+int cpu_pool_backward(struct backend *be, struct tensor *dx,
+                      const struct tensor *dy, struct err *err);
+int cpu_dropout(struct backend *be, struct tensor *y, const struct tensor *x,
+                float p, uint64_t seed, uint64_t stream, struct err *err);
+int cpu_cross_entropy(struct backend *be, struct loss_sum *sum,
+                      struct tensor *dlogits, const struct tensor *logits,
+                      const int32_t *target, float scale, struct err *err);
+int cpu_axpby(struct backend *be, struct tensor *y, float a,
+              const struct tensor *x, float b, struct err *err);
+int cpu_dot(struct backend *be, double *out, const struct tensor *a,
+            const struct tensor *b, struct err *err);
+int cpu_adam(struct backend *be, struct tensor *w, struct tensor *m,
+             struct tensor *v, const struct tensor *g, struct adam_step step,
+             struct err *err);
 
 #endif
