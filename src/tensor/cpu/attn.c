@@ -89,13 +89,14 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
     int threads = omp_get_max_threads(), status = 0;
     int64_t size = QUERIES * h.time;
     float *scores;
+    void *buf;
 
     assert(tensor_count(y) == tensor_count(q));
     assert(tensor_count(k) == tensor_count(q));
     assert(tensor_count(v) == tensor_count(q));
-    TRY(cpu_scratch(cpu_of(be), (size_t)(threads * size) * sizeof(*scores),
-                    err));
-    scores = cpu_of(be)->scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SCRATCH,
+                (size_t)(threads * size) * sizeof(*scores), &buf, err));
+    scores = buf;
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * h.blocks; i++) {
         int64_t head = i / h.blocks, t = i % h.blocks * QUERIES;
@@ -252,6 +253,7 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
     int threads = omp_get_max_threads(), status = 0;
     int64_t size = QUERIES * h.time, groups = group_count(&h);
     int64_t half = h.time * h.d, sums = 0;
+    void *buf;
     float *work, *part;
 
     assert(tensor_count(dq) == tensor_count(q));
@@ -260,9 +262,10 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
     assert(tensor_count(lse) == h.batch * h.n * h.time);
     if (groups > 1)
         sums = h.batch * h.n * groups * 2 * half;
-    TRY(cpu_scratch(cpu_of(be), (size_t)(2 * threads * size + sums) *
-                    sizeof(*work), err));
-    work = cpu_of(be)->scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SCRATCH,
+                (size_t)(2 * threads * size + sums) * sizeof(*work), &buf,
+                err));
+    work = buf;
     part = work + 2 * threads * size;
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * groups; i++) {

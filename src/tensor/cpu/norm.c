@@ -45,10 +45,11 @@ int cpu_layer_norm(struct backend *be, struct tensor *y,
 
 int cpu_parts(struct backend *be, float **part, int64_t n, struct err *err)
 {
-    struct cpu *cpu = cpu_of(be);
+    void *buf;
 
-    TRY(cpu_scratch(cpu, (size_t)(CPU_CHUNKS * n) * sizeof(**part), err));
-    *part = cpu->scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SCRATCH,
+                (size_t)(CPU_CHUNKS * n) * sizeof(**part), &buf, err));
+    *part = buf;
     return 0;
 }
 
