@@ -22,8 +22,10 @@ static const struct protocol_task tasks[][5] = {
         { "tag", 0, 0, -1 }
     },
     [PROTOCOL_RELEASE] = {
-        { "beats", 50, 6, RELEASE_LAYER }, { "chords", 16, 12, RELEASE_LAYER },
-        { "structure", 8, 24, RELEASE_LAYER }, { "key", 0.5, 12, RELEASE_LAYER },
+        { "beats", 50, 6, RELEASE_LAYER },
+        { "chords", 16, 12, RELEASE_LAYER },
+        { "structure", 8, 24, RELEASE_LAYER },
+        { "key", 0.5, 12, RELEASE_LAYER },
         { "tag", 0, 29.1, RELEASE_LAYER }
     }
 };
@@ -98,7 +100,8 @@ static void set_classes(struct head_config *h, char *const *tags, int n)
     }
 }
 
-/* A place for a head of the task: that of the old one, emptied, or a new one. */
+/* A place for a head of the task: that of the old one, emptied, or a new one.
+ */
 static struct head_config *place(struct model_config *m, const char *task)
 {
     struct head_config *h = NULL;

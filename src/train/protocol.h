@@ -37,8 +37,9 @@ int protocol_parse(enum protocol *p, const char *name, struct err *err);
 
 /* Gives m a head for a task, in place of one of that task that it may have;
  * pointers to heads of m are stale then. The tag head's classes are tags (n),
- * copied (not strings of m); others have those of the paper. Layer 7 of the release is the last
- * where m has fewer. ERR_ARG for an unknown task, and for tag without tags. */
+ * copied (not strings of m); others have those of the paper. Layer 7 of the
+ * release is the last where m has fewer. ERR_ARG for an unknown task, and for
+ * tag without tags. */
 int protocol_head(struct model_config *m, enum protocol p, const char *task,
                   char *const *tags, int n, struct err *err);
 

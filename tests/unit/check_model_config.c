@@ -16,8 +16,8 @@ static const char good[] =
     "\"window\":24,\"heads\":{\"structure\":{\"hidden\":512,\"rate\":5,"
     "\"activation\":\"softmax\",\"layer\":3,\"boundary\":true,\"classes\":["
     "\"a\",\"b\"]},\"tag\":{\"hidden\":0,\"rate\":\"clip\",\"activation\":"
-    "\"sigmoid\",\"layer\":\"mix\",\"classes\":[\"x\"]}},\"provenance\":\"p\",\"license\":\"CC0"
-    "-1.0\"}";
+    "\"sigmoid\",\"layer\":\"mix\",\"classes\":[\"x\"]}},"
+    "\"provenance\":\"p\",\"license\":\"CC0-1.0\"}";
 
 START_TEST(config_parse_all_fields)
 {
