@@ -171,6 +171,21 @@ static int parse_rate(struct head_config *h, const cJSON *o, const char *path,
     return 0;
 }
 
+static int parse_layer(struct head_config *h, const cJSON *o, const char *path,
+                       int layers, struct err *err)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "layer");
+
+    h->layer = -1;
+    if (!cJSON_IsString(v))
+        return json_int(o, path, "layer", 0, -1, layers, &h->layer, err);
+    if (strcmp(v->valuestring, "mix"))
+        return err_set(err, ERR_FORMAT, "%s.layer: neither a number nor "
+                       "\"mix\"", path);
+    h->layer = HEAD_MIX;
+    return 0;
+}
+
 static int parse_head(struct head_config *h, const cJSON *o, int layers,
                       struct err *err)
 {
@@ -182,12 +197,11 @@ static int parse_head(struct head_config *h, const cJSON *o, int layers,
     if (!cJSON_IsObject(o))
         return err_set(err, ERR_FORMAT, "%s: not an object", path);
     h->task = xstrdup(o->string);
-    h->layer = -1;
     TRY(json_int(o, path, "hidden", 0, 0, MAX_WIDTH, &h->hidden, err));
     TRY(parse_rate(h, o, path, err));
     TRY(parse_word(o, path, "activation", activations, &activation, err));
     h->activation = (enum head_activation)activation;
-    TRY(json_int(o, path, "layer", 0, -1, layers, &h->layer, err));
+    TRY(parse_layer(h, o, path, layers, err));
     boundary = cJSON_GetObjectItemCaseSensitive(o, "boundary");
     h->boundary = cJSON_IsTrue(boundary) || cJSON_IsString(boundary);
     return parse_classes(h, o, path, err);
@@ -386,7 +400,9 @@ static void print_head(cJSON *heads, const struct head_config *h)
     else
         cJSON_AddStringToObject(o, "rate", "clip");
     cJSON_AddStringToObject(o, "activation", activations[h->activation]);
-    if (h->layer >= 0)
+    if (h->layer == HEAD_MIX)
+        cJSON_AddStringToObject(o, "layer", "mix");
+    else if (h->layer >= 0)
         number(o, "layer", h->layer);
     if (h->boundary)
         cJSON_AddTrueToObject(o, "boundary");

@@ -26,6 +26,7 @@ enum { CONFIG_FORMAT = 1 };
 enum encoder_type { ENCODER_CONFORMER, ENCODER_BERT };
 enum token_type { TOKENS_RANDOM, TOKENS_KMEANS, TOKENS_RVQ };
 enum head_activation { HEAD_SOFTMAX, HEAD_SIGMOID };
+enum { HEAD_MIX = -2 };
 
 struct mel_settings {
     int n_fft, hop, bands; /* hop in samples */
@@ -56,7 +57,9 @@ struct head_config {
     enum head_activation activation;
     char **classes;
     int n_classes;
-    int layer;   /* hidden state it reads: 0..layers; -1: the last */
+    int layer;   /* hidden state it reads: 0..layers; -1: the last; HEAD_MIX
+                    ("mix" in JSON): the sum of all of them weighted by the
+                    softmax of the tensor head.TASK.mix (layers + 1) */
     int boundary; /* one more output behind the classes: sigmoid, a boundary */
 };
 

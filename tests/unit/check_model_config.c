@@ -16,8 +16,8 @@ static const char good[] =
     "\"window\":24,\"heads\":{\"structure\":{\"hidden\":512,\"rate\":5,"
     "\"activation\":\"softmax\",\"layer\":3,\"boundary\":true,\"classes\":["
     "\"a\",\"b\"]},\"tag\":{\"hidden\":0,\"rate\":\"clip\",\"activation\":"
-    "\"sigmoid\",\"classes\":[\"x\"]}},\"provenance\":\"p\",\"license\":\"CC0"
-    "-1.0\"}";
+    "\"sigmoid\",\"layer\":\"mix\",\"classes\":[\"x\"]}},"
+    "\"provenance\":\"p\",\"license\":\"CC0-1.0\"}";
 
 START_TEST(config_parse_all_fields)
 {
@@ -42,7 +42,7 @@ START_TEST(config_parse_all_fields)
     ck_assert(h && h->layer == 3 && h->boundary && h->rate == 5 &&
               h->n_classes == 2 && !strcmp(h->classes[1], "b"));
     h = config_head(&c, "tag");
-    ck_assert(h && h->rate == 0 && h->layer == -1 && !h->boundary &&
+    ck_assert(h && h->rate == 0 && h->layer == HEAD_MIX && !h->boundary &&
               h->activation == HEAD_SIGMOID);
     ck_assert_ptr_null(config_head(&c, "key"));
     ck_assert_str_eq(c.license, "CC0-1.0");
@@ -84,6 +84,8 @@ static const struct bad {
     { "\"stack\":2", "\"stack\":4", ERR_FORMAT, "tokens[0].stack" },
     { "\"std\":18.5", "\"std\":0", ERR_FORMAT, "mel.std" },
     { "\"bands\":128", "\"bands\":126", ERR_FORMAT, "mel.bands" },
+    { "\"layer\":\"mix\"", "\"layer\":\"mux\"", ERR_FORMAT,
+      "heads.tag.layer" },
     { "\"layer\":3", "\"layer\":7", ERR_FORMAT, "heads.structure.layer" },
     { "\"clip\"", "\"song\"", ERR_FORMAT, "heads.tag.rate" },
     { "[\"x\"]", "[]", ERR_FORMAT, "heads.tag.classes" },
