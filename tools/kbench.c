@@ -4,7 +4,10 @@
  *   kbench mel SECONDS [REPEAT]              log-mel of noise, one thread
  *   kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]   downbeats of activations,
  *                                            tiled to SECONDS; bars of 3 and 4
- *   kbench encoder MODEL SECONDS REPEAT [THREADS]    one window's forward pass
+ *   kbench encoder MODEL SECONDS REPEAT [THREADS [f32|bf16]]   one window's
+ *                                            forward pass
+ *   kbench train MODEL SECONDS REPEAT [THREADS [BATCH [f32|bf16 [checkpoint]]]]
+ *                                            forward, loss, backward
  *   kbench cpu REPEAT COMMAND [ARG...]       processor time of whole processes
  *   kbench watch COMMAND [ARG...]            resident memory, second by second
  *
@@ -259,6 +262,7 @@ static const struct bench {
     { "mel", 1, kbench_mel },
     { "dbn", 3, kbench_dbn },
     { "encoder", 3, kbench_encoder },
+    { "train", 3, kbench_train },
     { "cpu", 2, kbench_cpu },
     { "watch", 1, kbench_watch },
 };
@@ -277,7 +281,9 @@ int main(int argc, char **argv)
     }
     fputs("usage: kbench mel SECONDS [REPEAT]\n"
           "       kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]\n"
-          "       kbench encoder MODEL SECONDS REPEAT [THREADS]\n"
+          "       kbench encoder MODEL SECONDS REPEAT [THREADS [PRECISION]]\n"
+          "       kbench train MODEL SECONDS REPEAT [THREADS [BATCH [PRECISION"
+          " [checkpoint]]]]\n"
           "       kbench cpu REPEAT COMMAND [ARG...]\n"
           "       kbench watch COMMAND [ARG...]\n", stderr);
     return 2;

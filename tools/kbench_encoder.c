@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 #include "model/encoder.h"
@@ -65,6 +66,8 @@ int kbench_encoder(int argc, char **argv, struct err *err)
     if (argc > 3)
         TRY(kbench_number(argv[3], 0, 1024, "THREADS", &threads, err));
     rc = backend_open(&be, "cpu", threads, err);
+    if (!rc && argc > 4 && !strcmp(argv[4], "bf16"))
+        rc = backend_set_precision(be, PRECISION_BF16, err);
     if (!rc)
         rc = model_open(&m, argv[0], err);
     if (!rc)

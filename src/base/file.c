@@ -95,18 +95,23 @@ void file_map_forget(const struct file_map *m, const void *data, size_t n)
         madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
-/* A file that has no name yet: nothing is left of it if mfm is killed. Not all
- * file systems can do that: -1. */
-static int open_nameless(const char *path)
+static int open_folder_of(const char *path, int flags)
 {
     char *dir = xstrdup(path), *slash = strrchr(dir, '/');
     int fd;
 
     if (slash)
         slash[slash == dir] = '\0';
-    fd = open(slash ? dir : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    fd = open(slash ? dir : ".", flags | O_CLOEXEC, 0666);
     free(dir);
     return fd;
+}
+
+/* A file that has no name yet: nothing is left of it if mfm is killed. Not all
+ * file systems can do that: -1. */
+static int open_nameless(const char *path)
+{
+    return open_folder_of(path, O_TMPFILE | O_RDWR);
 }
 
 static int open_named(struct file_out *o)
@@ -135,6 +140,7 @@ int file_out_open(struct file_out *o, const char *path, struct err *err)
     o->path = path;
     o->tmp = NULL;
     o->direct = 0;
+    o->sync = 0;
     if (!strcmp(path, "-")) {
         o->f = stdout;
         return 0;
@@ -177,6 +183,18 @@ static int give_name(struct file_out *o)
     return -1;
 }
 
+/* The name that a rename gave. Folders that cannot be synced (some network file
+ * systems) are no failure: the data are safe. */
+static void sync_folder(const char *path)
+{
+    int fd = open_folder_of(path, O_RDONLY | O_DIRECTORY);
+
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
 int file_out_commit(struct file_out *o, struct err *err)
 {
     int failed = ferror(o->f) | fflush(o->f);
@@ -185,6 +203,8 @@ int file_out_commit(struct file_out *o, struct err *err)
         o->f = NULL;
         return failed ? err_sys(err, "stdout: cannot write") : 0;
     }
+    if (!failed && o->sync && !o->direct)
+        failed = fsync(fileno(o->f));
     if (!failed && !o->direct && !o->tmp)
         failed = give_name(o);
     if (fclose(o->f))
@@ -195,6 +215,8 @@ int file_out_commit(struct file_out *o, struct err *err)
         file_out_abort(o);
         return ERR_IO;
     }
+    if (o->sync && !o->direct)
+        sync_folder(o->path);
     free(o->tmp);
     o->tmp = NULL;
     return 0;

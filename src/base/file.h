@@ -40,6 +40,8 @@ struct file_out {
     FILE *f;
     char *tmp;        /* temporary name, if there is one */
     int direct;       /* a device or pipe */
+    int sync;         /* set between open and commit: commit returns when data
+                         and name are on the disk (fsync) */
     const char *path;
 };
 int file_out_open(struct file_out *o, const char *path, struct err *err);

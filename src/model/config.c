@@ -326,6 +326,15 @@ const struct head_config *config_head(const struct model_config *c,
     return NULL;
 }
 
+int config_outputs(const struct model_config *c)
+{
+    int n = 0;
+
+    for (int i = 0; i < c->n_tokens; i++)
+        n += c->tokens[i].codes * c->tokens[i].stages;
+    return n;
+}
+
 /* ---- printing ---- */
 
 static cJSON *number(cJSON *obj, const char *name, double v)

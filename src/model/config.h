@@ -89,6 +89,9 @@ void config_release(struct model_config *c);
 /* Appends the JSON on one line; config_parse reads it back equal. */
 void config_print(const struct model_config *c, struct strbuf *out);
 
+/* Logits of the layer that predicts tokens: codes of all streams. */
+int config_outputs(const struct model_config *c);
+
 /* NULL if there is no head of that task. */
 const struct head_config *config_head(const struct model_config *c,
                                       const char *task);

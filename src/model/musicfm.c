@@ -153,9 +153,9 @@ void musicfm_layout(struct musicfm_layout *l, const struct model_config *c)
     add_norm(l, "conformer.layer_norm", e->dim);
     for (int i = 0; i < e->layers; i++)
         add_block(l, e, i);
-    /* predicts tokens in pretraining */
+    /* predicts tokens in pretraining: the streams' codes one behind another */
     if (c->n_tokens)
-        add_linear(l, "linear", c->tokens[0].codes, e->dim, 0);
+        add_linear(l, "linear", config_outputs(c), e->dim, 0);
 }
 
 void musicfm_layout_free(struct musicfm_layout *l)

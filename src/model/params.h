@@ -29,6 +29,7 @@ enum param_init {
     INIT_CONST,   /* value */
     INIT_NORMAL,  /* N(0, value^2) */
     INIT_UNIFORM, /* U(-value, value) */
+    INIT_POWERS   /* value^(-j / count): rotary frequencies */
 };
 
 enum { PARAM_GROUP_ENCODER, PARAM_GROUP_HEAD, PARAM_GROUPS };

@@ -41,6 +41,9 @@ int golden_samples(const char *path, int rate, float **x, size_t *n,
 int golden_mel(const char *path, int hop, float **x, size_t *frames,
                struct err *err);
 
+struct model;
+/* train.safetensors and train.json of a conformer folder. */
+void check_train(struct golden *g, struct model *model);
 void check_mel(struct golden *g);
 void check_conformer(struct golden *g);
 void check_dbn(struct golden *g);

@@ -201,6 +201,8 @@ void check_conformer(struct golden *g)
         golden_broken(g, "model", err.msg);
     else
         check_forward(&c);
+    if (!rc && golden_has(g, "train.safetensors"))
+        check_train(g, c.model);
     encoder_free(c.encoder);
     backend_close(c.be);
     model_free(c.model);

@@ -5,6 +5,9 @@
   torch_bench.py mel SECONDS REPEAT [--threads N] [--chunk S]
   torch_bench.py encoder MODEL SECONDS REPEAT [--threads N]
                          [--layout default|channels_last] [--precision f32|bf16]
+  torch_bench.py train MODEL SECONDS REPEAT [--threads N] [--batch B]
+                       [--layout default|channels_last] [--precision f32|bf16]
+                       forward, masked-token loss, backward; bf16 is autocast
   torch_bench.py versions
 
 Input is the same pseudo-random sequence as in kbench, so that `check` (mel: the
@@ -73,9 +76,11 @@ def sizes_of(tensors):
                     if k.startswith("conformer.layers."))
     dim = len(tensors["conformer.layer_norm.weight"])
     freqs = len(tensors["conformer.embed_positions.inv_freq"])
+    stack = tensors["quantizer_melspec_2048_0.random_projection"].shape[0] // 128
     first = "conformer.layers.0."
     return dict(
-        dim=dim, layers=count, heads=dim // (2 * freqs), time_strides=(2, 2),
+        dim=dim, layers=count, heads=dim // (2 * freqs),
+        time_strides={1: (1, 1), 2: (2, 1), 4: (2, 2)}[stack],
         ffn=len(tensors[first + "ffn1.intermediate_dense.bias"]),
         kernel=tensors[first + "conv_module.depthwise_conv.weight"].shape[2],
         conv_dim=len(tensors["conv.conv.0.conv1.bias"]))
@@ -100,6 +105,39 @@ def bench_encoder(args):
            layout=args.layout, precision=args.precision)
 
 
+def bench_train(args):
+    """Three of five tokens count, as in kbench."""
+    tensors = {k: v for k, v in torch_conformer.read_tensors(
+        args.model).items() if not k.startswith("head.")}
+    codes = tensors["quantizer_melspec_2048_0.codebook"].shape[0]
+    net = torch_conformer.Conformer(**sizes_of(tensors), codes=codes).train()
+    if "linear.weight" not in tensors:
+        tensors.update({f"linear.{k}": v
+                        for k, v in net.linear.state_dict().items()})
+    net.load(tensors)
+    del tensors
+    x = noise(args.batch * args.seconds * 100 * 128).view(args.batch, -1, 128)
+    x = x.transpose(1, 2).contiguous()
+    if args.layout == "channels_last":
+        net.conv = net.conv.to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        frames = net.conv(x[:1, :, :400]).shape[1] * args.seconds // 4
+    i = torch.arange(args.batch * frames)
+    target = torch.where(i // 10 % 5 < 3, i * 7919 % codes, -100)
+
+    def work():
+        net.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16,
+                            enabled=args.precision == "bf16"):
+            logits = net.linear(net(x)[-1])
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), target)
+        loss.backward()
+        return loss.item()
+    loss, runs = timed(work, args.repeat)
+    report("train", runs, loss, layout=args.layout, precision=args.precision)
+
+
 def versions(_):
     import torchaudio
     print(f"torch {torch.__version__}, torchaudio {torchaudio.__version__}")
@@ -119,12 +157,22 @@ def main():
     encoder.add_argument("--precision", default="f32",
                          choices=["f32", "bf16"])
     encoder.set_defaults(work=bench_encoder)
-    for p in (mel, encoder):
+    train = sub.add_parser("train")
+    train.add_argument("model")
+    train.add_argument("--batch", type=int, default=1)
+    train.add_argument("--layout", default="default",
+                       choices=["default", "channels_last"])
+    train.add_argument("--precision", default="f32", choices=["f32", "bf16"])
+    train.set_defaults(work=bench_train)
+    for p in (mel, encoder, train):
         p.add_argument("seconds", type=int)
         p.add_argument("repeat", type=int)
     sub.add_parser("versions").set_defaults(work=versions)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if args.work is bench_train:
+        args.work(args)
+        return
     with torch.inference_mode():
         args.work(args)
 

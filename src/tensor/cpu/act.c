@@ -4,6 +4,105 @@
 
 #include "tensor/cpu/private.h"
 
+enum { SPAN = 16384 }; /* values that a thread takes at a time */
+
+static inline float sigmoid(float x)
+{
+    return 1.0f / (1.0f + cpu_exp(-x));
+}
+
+/* The normal distribution below x, 1e-7 off at most, where density is
+ * exp(-x^2 / 2): Abramowitz and Stegun, equation 7.1.26. A loop over erff would
+ * not vectorise. */
+static inline float normal_below(float x, float density)
+{
+    float t = 1.0f / (1.0f + 0.3275911f * 0.707106781f * fabsf(x)), p;
+
+    p = 1.061405429f * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    p = 0.5f * p * t * density;
+    return x < 0 ? p : 1.0f - p;
+}
+
+CPU_CLONES
+static void act_span(float *y, const float *x, int64_t n, enum act act)
+{
+    if (act == ACT_RELU) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] > 0 ? x[i] : 0;
+    } else if (act == ACT_SWISH) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] * sigmoid(x[i]);
+    } else if (act == ACT_GELU) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i] * normal_below(x[i], cpu_exp(-0.5f * x[i] * x[i]));
+    } else if (y != x) {
+        memcpy(y, x, (size_t)n * sizeof(*y));
+    }
+}
+
+CPU_CLONES
+static void act_span_backward(float *dx, const float *dy, const float *x,
+                              int64_t n, enum act act)
+{
+    if (act == ACT_RELU) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            dx[i] = x[i] > 0 ? dy[i] : 0;
+    } else if (act == ACT_SWISH) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++) {
+            float s = sigmoid(x[i]);
+
+            dx[i] = dy[i] * s * (1.0f + x[i] * (1.0f - s));
+        }
+    } else if (act == ACT_GELU) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++) {
+            float e = cpu_exp(-0.5f * x[i] * x[i]);
+
+            dx[i] = dy[i] * (normal_below(x[i], e) + 0.398942280f * x[i] * e);
+        }
+    } else if (dx != dy) {
+        memcpy(dx, dy, (size_t)n * sizeof(*dx));
+    }
+}
+
+int cpu_act(struct backend *be, struct tensor *y, const struct tensor *x,
+            enum act act, struct err *err)
+{
+    int64_t n = tensor_count(x);
+
+    (void)be;
+    (void)err;
+    assert(tensor_count(y) == n);
+    #pragma omp parallel for
+    for (int64_t i = 0; i < n; i += SPAN)
+        act_span(y->data + i, x->data + i, n - i < SPAN ? n - i : SPAN, act);
+    return 0;
+}
+
+int cpu_act_backward(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *x,
+                     enum act act, struct err *err)
+{
+    int64_t n = tensor_count(x);
+
+    (void)be;
+    (void)err;
+    assert(tensor_count(dx) == n && tensor_count(dy) == n);
+    #pragma omp parallel for
+    for (int64_t i = 0; i < n; i += SPAN)
+        act_span_backward(dx->data + i, dy->data + i, x->data + i,
+                          n - i < SPAN ? n - i : SPAN, act);
+    return 0;
+}
+
 CPU_CLONES
 static void glu_row(float *y, const float *a, const float *b, int64_t n)
 {
@@ -24,6 +123,39 @@ int cpu_glu(struct backend *be, struct tensor *y, const struct tensor *x,
     for (int64_t r = 0; r < rows; r++)
         glu_row(y->data + r * n, x->data + 2 * r * n, x->data + (2 * r + 1) * n,
                 n);
+    return 0;
+}
+
+CPU_CLONES
+static void glu_row_backward(float *da, float *db, const float *dy,
+                             const float *a, const float *b, int64_t n)
+{
+    #pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float s = sigmoid(b[i]), g = dy[i] * s;
+
+        db[i] = g * a[i] * (1.0f - s);
+        da[i] = g;
+    }
+}
+
+int cpu_glu_backward(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *x,
+                     struct err *err)
+{
+    int64_t rows = tensor_rows(x), n = tensor_cols(dy);
+
+    (void)be;
+    (void)err;
+    assert(tensor_cols(x) == 2 * n && tensor_rows(dy) == rows);
+    assert(tensor_count(dx) == tensor_count(x));
+    #pragma omp parallel for
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t a = 2 * r * n, b = a + n;
+
+        glu_row_backward(dx->data + a, dx->data + b, dy->data + r * n,
+                         x->data + a, x->data + b, n);
+    }
     return 0;
 }
 
@@ -87,71 +219,38 @@ int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
     return 0;
 }
 
-/* 64 channels of one frame: the sums stay in registers over the taps. */
-enum { LANE = 64 };
-
 CPU_CLONES
-static void depthwise_lane(float *y, const float *x, const float *w,
-                           const float *bias, int64_t stride, int64_t taps,
-                           enum act act)
+static void rotate_back(float *dx, const float *dy, const float *cosine,
+                        const float *sine, int64_t half, int accumulate)
 {
-    float sum[LANE];
-
     #pragma omp simd
-    for (int i = 0; i < LANE; i++)
-        sum[i] = bias[i];
-    for (int64_t k = 0; k < taps; k++) {
-        #pragma omp simd
-        for (int i = 0; i < LANE; i++)
-            sum[i] += w[k * stride + i] * x[k * stride + i];
+    for (int64_t i = 0; i < half; i++) {
+        float a = dy[i], b = dy[i + half];
+        float up = accumulate ? dx[i] : 0;
+        float down = accumulate ? dx[i + half] : 0;
+
+        dx[i] = up + a * cosine[i] + b * sine[i];
+        dx[i + half] = down + b * cosine[i] - a * sine[i];
     }
-    if (act == ACT_SWISH) {
-        #pragma omp simd
-        for (int i = 0; i < LANE; i++)
-            sum[i] = sum[i] / (1.0f + cpu_exp(-sum[i]));
-    }
-    memcpy(y, sum, sizeof(sum));
 }
 
-/* What is left when the channels are no multiple of 64. */
-static void depthwise_one(float *y, const float *x, const float *w, float bias,
-                          int64_t stride, int64_t taps, enum act act)
+int cpu_rotary_backward(struct backend *be, struct tensor *dx,
+                        const struct tensor *dy, int heads, float base,
+                        int accumulate, struct err *err)
 {
-    float sum = bias;
+    int64_t batch = dy->dim[0], time = dy->dim[1], c = dy->dim[2];
+    int64_t d = c / heads, half = d / 2;
+    const float *table;
 
-    for (int64_t k = 0; k < taps; k++)
-        sum += w[k * stride] * x[k * stride];
-    *y = act == ACT_SWISH ? sum / (1.0f + cpu_exp(-sum)) : sum;
-}
-
-int cpu_depthwise(struct backend *be, struct tensor *y, const struct tensor *x,
-                  const struct tensor *w, const struct tensor *bias,
-                  enum act act, struct err *err)
-{
-    int64_t batch = x->dim[0], time = x->dim[1], c = x->dim[2];
-    int64_t half = w->dim[0] / 2;
-
-    (void)be;
-    (void)err;
-    assert(x->ndim == 3 && tensor_count(y) == tensor_count(x));
-    assert(y->data != x->data && w->dim[1] == c && w->dim[0] % 2 == 1);
-    assert(tensor_count(bias) == c);
-    assert(act == ACT_NONE || act == ACT_SWISH);
+    assert(dy->ndim == 3 && tensor_count(dx) == tensor_count(dy));
+    assert(c % heads == 0 && d % 2 == 0);
+    TRY(rotary_table(cpu_of(be), time, d, base, err));
+    table = cpu_of(be)->rotary.table;
     #pragma omp parallel for
-    for (int64_t r = 0; r < batch * time; r++) {
-        int64_t t = r % time, lo = t < half ? half - t : 0;
-        int64_t hi = time - t < half + 1 ? half + time - t : w->dim[0];
-        const float *src = x->data + (r + lo - half) * c;
-        const float *wt = w->data + lo * c;
-        float *dst = y->data + r * c;
-        int64_t i = 0;
-
-        for (; i + LANE <= c; i += LANE)
-            depthwise_lane(dst + i, src + i, wt + i, bias->data + i, c, hi - lo,
-                           act);
-        for (; i < c; i++)
-            depthwise_one(dst + i, src + i, wt + i, bias->data[i], c, hi - lo,
-                          act);
-    }
+    for (int64_t r = 0; r < batch * time; r++)
+        for (int64_t h = 0; h < heads; h++)
+            rotate_back(dx->data + r * c + h * d, dy->data + r * c + h * d,
+                        table + r % time * d, table + r % time * d + half,
+                        half, accumulate);
     return 0;
 }

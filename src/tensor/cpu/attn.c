@@ -7,9 +7,39 @@
 
 enum { QUERIES = 64 }; /* rows of scores in work at a time */
 
-/* Turns a row of scores into exp(x - max) and returns the sum. */
+/* The heads of one call: (B, T, heads * d), of which each head is a matrix of T
+ * rows of d, stride apart. */
+struct heads {
+    int64_t batch, time, n, d, stride;
+    int64_t blocks; /* of queries */
+    float scale;    /* of the scores, 1 / sqrt(d) */
+};
+
+static struct heads heads_of(const struct tensor *q, int heads)
+{
+    struct heads h = { q->dim[0], q->dim[1], heads, q->dim[2] / heads,
+                       q->dim[2], 0, 0 };
+
+    assert(q->ndim == 3 && q->dim[2] % heads == 0);
+    h.blocks = (h.time + QUERIES - 1) / QUERIES;
+    h.scale = 1.0f / sqrtf((float)h.d);
+    return h;
+}
+
+/* Where head i of batch * n begins. */
+static int64_t head_at(const struct heads *h, int64_t i)
+{
+    return i / h->n * h->time * h->stride + i % h->n * h->d;
+}
+
+static int64_t block_rows(const struct heads *h, int64_t t)
+{
+    return h->time - t < QUERIES ? h->time - t : QUERIES;
+}
+
+/* Turns a row of scores into exp(x - max), sets *max and returns the sum. */
 CPU_CLONES
-static float exp_row(float *x, int64_t n)
+static float exp_row(float *x, int64_t n, float *max)
 {
     float top = x[0], sum = 0;
 
@@ -21,61 +51,244 @@ static float exp_row(float *x, int64_t n)
         x[i] = cpu_exp(x[i] - top);
         sum += x[i];
     }
+    *max = top;
     return sum;
 }
 
 /* One block of queries of one head: scores, softmax, weighted values. The
- * division by the sum comes last, over d instead of T numbers. */
-static int head_block(float *y, const float *q, const float *k, const float *v,
-                      float *scores, int64_t n, int64_t time, int64_t d,
-                      int64_t stride)
+ * division by the sum comes last, over d instead of T numbers. lse may be
+ * NULL. */
+static int head_block(const struct heads *h, float *y, float *lse,
+                      const float *q, const float *k, const float *v,
+                      float *scores, int64_t n)
 {
-    float sum[QUERIES];
-    int s = dnnl_sgemm('N', 'T', n, time, d, 1.0f / sqrtf((float)d), q, stride,
-                       k, stride, 0, scores, time);
+    float sum[QUERIES], top;
+    int s = dnnl_sgemm('N', 'T', n, h->time, h->d, h->scale, q, h->stride, k,
+                       h->stride, 0, scores, h->time);
 
     if (s)
         return s;
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] = exp_row(scores + i * h->time, h->time, &top);
+        if (lse)
+            lse[i] = top + logf(sum[i]);
+    }
+    s = dnnl_sgemm('N', 'N', n, h->d, h->time, 1, scores, h->time, v,
+                   h->stride, 0, y, h->stride);
     for (int64_t i = 0; i < n; i++)
-        sum[i] = exp_row(scores + i * time, time);
-    s = dnnl_sgemm('N', 'N', n, d, time, 1, scores, time, v, stride, 0, y,
-                   stride);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < d; j++)
-            y[i * stride + j] /= sum[i];
+        for (int64_t j = 0; j < h->d; j++)
+            y[i * h->stride + j] /= sum[i];
     return s;
 }
 
-int cpu_attention(struct backend *be, struct tensor *y, const struct tensor *q,
-                  const struct tensor *k, const struct tensor *v, int heads,
-                  struct err *err)
+static int forward(struct backend *be, struct tensor *y, float *lse,
+                   const struct tensor *q, const struct tensor *k,
+                   const struct tensor *v, int heads, struct err *err)
 {
-    int64_t batch = q->dim[0], time = q->dim[1], c = q->dim[2], d = c / heads;
-    int64_t blocks = (time + QUERIES - 1) / QUERIES;
+    struct heads h = heads_of(q, heads);
     int threads = omp_get_max_threads(), status = 0;
-    float *scores = malloc((size_t)threads * QUERIES * (size_t)time *
-                           sizeof(*scores));
+    int64_t size = QUERIES * h.time;
+    void *work;
+    float *scores;
 
-    (void)be;
-    assert(q->ndim == 3 && c % heads == 0);
-    if (!scores)
-        return err_set(err, ERR_NOMEM, "no memory for attention over %lld "
-                       "frames", (long long)time);
+    assert(tensor_count(y) == tensor_count(q));
+    assert(tensor_count(k) == tensor_count(q));
+    assert(tensor_count(v) == tensor_count(q));
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(threads * size) *
+                sizeof(*scores), &work, err));
+    scores = work;
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (int64_t i = 0; i < batch * heads * blocks; i++) {
-        int64_t b = i / (heads * blocks), h = i / blocks % heads;
-        int64_t t = i % blocks * QUERIES, at = b * time * c + h * d;
-        int64_t n = time - t < QUERIES ? time - t : QUERIES;
-        int s = head_block(y->data + at + t * c, q->data + at + t * c,
-                           k->data + at, v->data + at,
-                           scores + omp_get_thread_num() * QUERIES * time, n,
-                           time, d, c);
+    for (int64_t i = 0; i < h.batch * h.n * h.blocks; i++) {
+        int64_t head = i / h.blocks, t = i % h.blocks * QUERIES;
+        int64_t at = head_at(&h, head), from = at + t * h.stride;
+        int s = head_block(&h, y->data + from,
+                           lse ? lse + head * h.time + t : NULL,
+                           q->data + from, k->data + at, v->data + at,
+                           scores + omp_get_thread_num() * size,
+                           block_rows(&h, t));
 
         if (s) {
             #pragma omp atomic write
             status = s;
         }
     }
-    free(scores);
+    return cpu_check(status, "attention", err);
+}
+
+int cpu_attention(struct backend *be, struct tensor *y, const struct tensor *q,
+                  const struct tensor *k, const struct tensor *v, int heads,
+                  struct err *err)
+{
+    return forward(be, y, NULL, q, k, v, heads, err);
+}
+
+int cpu_attention_save(struct backend *be, struct tensor *y, struct tensor *lse,
+                       const struct tensor *q, const struct tensor *k,
+                       const struct tensor *v, int heads, struct err *err)
+{
+    assert(y->data != q->data);
+    assert(tensor_count(lse) == q->dim[0] * q->dim[1] * heads);
+    return forward(be, y, lse->data, q, k, v, heads, err);
+}
+
+/* ---- backward: with P = softmax(S), D the row sums of dy * y,
+ * dP = dy v^T, dS = P * (dP - D):
+ * dv = P^T dy, dq = scale dS k, dk = scale dS^T q ---- */
+
+/* Scores become P, dp becomes scale * dS. */
+CPU_CLONES
+static void score_row_backward(float *score, float *dp, float lse, float delta,
+                               float scale, int64_t n)
+{
+    #pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float p = cpu_exp(score[i] - lse);
+
+        score[i] = p;
+        dp[i] = scale * p * (dp[i] - delta);
+    }
+}
+
+CPU_CLONES
+static float row_dot(const float *a, const float *b, int64_t n)
+{
+    float sum = 0;
+
+    #pragma omp simd reduction(+:sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* What one task of the backward pass works on: some blocks of queries of one
+ * head, all keys. dk and dv have rows of ld. */
+struct task {
+    float *dq, *dk, *dv;
+    const float *dy, *y, *lse, *q, *k, *v;
+    int64_t ld;
+    float *scores, *dp; /* (QUERIES, T) each */
+};
+
+/* n queries from t on; first: dk and dv are written, not added to. */
+static int block_backward(const struct heads *h, const struct task *a,
+                          int64_t t, int64_t n, int first)
+{
+    int64_t c = h->stride, time = h->time, at = t * c;
+    float add = first ? 0 : 1;
+    int s;
+
+    s = dnnl_sgemm('N', 'T', n, time, h->d, h->scale, a->q + at, c, a->k, c, 0,
+                   a->scores, time);
+    s |= dnnl_sgemm('N', 'T', n, time, h->d, 1, a->dy + at, c, a->v, c, 0,
+                    a->dp, time);
+    for (int64_t i = 0; i < n; i++) {
+        float delta = row_dot(a->dy + at + i * c, a->y + at + i * c, h->d);
+
+        score_row_backward(a->scores + i * time, a->dp + i * time,
+                           a->lse[t + i], delta, h->scale, time);
+    }
+    s |= dnnl_sgemm('T', 'N', time, h->d, n, 1, a->scores, time, a->dy + at, c,
+                    add, a->dv, a->ld);
+    s |= dnnl_sgemm('T', 'N', time, h->d, n, 1, a->dp, time, a->q + at, c, add,
+                    a->dk, a->ld);
+    s |= dnnl_sgemm('N', 'N', n, h->d, time, 1, a->dp, time, a->k, c, 0,
+                    a->dq + at, c);
+    return s;
+}
+
+/* A head's queries are split in groups where there are few heads: each group
+ * has sums of its own for dk and dv, (2, T, d), which are then added in order.
+ * Their number follows from the shapes alone, as do the results. */
+static int64_t group_count(const struct heads *h)
+{
+    enum { TASKS = 16 };
+    int64_t n = h->batch * h->n, groups = (TASKS + n - 1) / n;
+
+    return groups < h->blocks ? groups : h->blocks;
+}
+
+static void add_groups(const struct heads *h, float *dk, float *dv,
+                       const float *part, int64_t groups)
+{
+    int64_t half = h->time * h->d;
+
+    #pragma omp parallel for collapse(2)
+    for (int64_t i = 0; i < h->batch * h->n; i++)
+        for (int64_t t = 0; t < h->time; t++)
+            for (int64_t j = 0; j < h->d; j++) {
+                const float *p = part + 2 * i * groups * half + t * h->d + j;
+                int64_t to = head_at(h, i) + t * h->stride + j;
+                float sum_k = 0, sum_v = 0;
+
+                for (int64_t g = 0; g < groups; g++) {
+                    sum_k += p[2 * g * half];
+                    sum_v += p[(2 * g + 1) * half];
+                }
+                dk[to] = sum_k;
+                dv[to] = sum_v;
+            }
+}
+
+/* The blocks of group g of groups. */
+static int group_backward(const struct heads *h, const struct task *a,
+                          int64_t g, int64_t groups)
+{
+    int64_t from = g * h->blocks / groups, to = (g + 1) * h->blocks / groups;
+    int s = 0;
+
+    for (int64_t b = from; b < to && !s; b++)
+        s = block_backward(h, a, b * QUERIES, block_rows(h, b * QUERIES),
+                           b == from);
+    return s;
+}
+
+int cpu_attention_backward(struct backend *be, struct tensor *dq,
+                           struct tensor *dk, struct tensor *dv,
+                           const struct tensor *dy, const struct tensor *y,
+                           const struct tensor *lse, const struct tensor *q,
+                           const struct tensor *k, const struct tensor *v,
+                           int heads, struct err *err)
+{
+    struct heads h = heads_of(q, heads);
+    int threads = omp_get_max_threads(), status = 0;
+    int64_t size = QUERIES * h.time, groups = group_count(&h);
+    int64_t half = h.time * h.d, sums = 0;
+    float *work, *part;
+    void *all;
+
+    assert(tensor_count(dq) == tensor_count(q));
+    assert(tensor_count(dk) == tensor_count(q));
+    assert(tensor_count(dv) == tensor_count(q));
+    assert(tensor_count(lse) == h.batch * h.n * h.time);
+    if (groups > 1)
+        sums = h.batch * h.n * groups * 2 * half;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(2 * threads * size + sums) *
+                sizeof(*work), &all, err));
+    work = all;
+    part = work + 2 * threads * size;
+    #pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (int64_t i = 0; i < h.batch * h.n * groups; i++) {
+        int64_t at = head_at(&h, i / groups);
+        float *mine = work + 2 * omp_get_thread_num() * size;
+        struct task a = {
+            dq->data + at, dk->data + at, dv->data + at, dy->data + at,
+            y->data + at, lse->data + i / groups * h.time, q->data + at,
+            k->data + at, v->data + at, h.stride, mine, mine + size
+        };
+        int s;
+
+        if (groups > 1) {
+            a.dk = part + 2 * i * half;
+            a.dv = a.dk + half;
+            a.ld = h.d;
+        }
+        s = group_backward(&h, &a, i % groups, groups);
+        if (s) {
+            #pragma omp atomic write
+            status = s;
+        }
+    }
+    if (groups > 1)
+        add_groups(&h, dk->data, dv->data, part, groups);
     return cpu_check(status, "attention", err);
 }

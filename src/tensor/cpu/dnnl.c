@@ -51,58 +51,85 @@ static void forget_oldest(struct cpu *cpu)
             cpu->nprim * sizeof(*cpu->prim));
 }
 
-static int make_memories(struct cpu *cpu, struct cpu_prim *p,
-                         const_dnnl_primitive_desc_t pd,
-                         const dnnl_memory_desc_t *md[CPU_SCRATCH],
-                         struct err *err)
+static const int *arg_names(int kind)
 {
-    const dnnl_memory_desc_t *scratch;
+    static const int forward[CPU_ARGS] = {
+        DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_BIAS, DNNL_ARG_WEIGHTS,
+        DNNL_ARG_SCRATCHPAD
+    };
+    static const int dx[CPU_ARGS] = {
+        DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_DST, 0, DNNL_ARG_WEIGHTS,
+        DNNL_ARG_SCRATCHPAD
+    };
+    static const int dw[CPU_ARGS] = {
+        DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_BIAS,
+        DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_SCRATCHPAD
+    };
 
-    for (int i = 0; i < CPU_SCRATCH; i++)
-        if (md[i])
-            TRY(cpu_check(dnnl_memory_create(&p->mem[i], md[i], cpu->engine,
-                                             DNNL_MEMORY_NONE), "memory", err));
-    scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-    p->scratch = dnnl_memory_desc_get_size(scratch);
-    if (!p->scratch)
-        return 0;
-    return cpu_check(dnnl_memory_create(&p->mem[CPU_SCRATCH], scratch,
-                                        cpu->engine, DNNL_MEMORY_NONE),
-                     "memory", err);
+    return kind == CPU_IMAGE_DX ? dx : kind == CPU_IMAGE_DW ? dw : forward;
 }
 
-int cpu_make(struct cpu *cpu, const struct cpu_key *key,
-             const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t attr,
-             const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
+static int make_memories(struct cpu *cpu, struct cpu_prim *p,
+                         const_dnnl_primitive_desc_t pd, struct err *err)
+{
+    const int *name = arg_names(p->key.kind);
+
+    for (int i = 0; i < CPU_ARGS; i++) {
+        const dnnl_memory_desc_t *md;
+
+        if (!name[i])
+            continue;
+        md = dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, name[i]);
+        if (!md || !md->ndims)
+            continue;
+        TRY(cpu_check(dnnl_memory_create(&p->mem[i], md, cpu->engine,
+                                         DNNL_MEMORY_NONE), "memory", err));
+        if (i == CPU_SCRATCH)
+            p->scratch = dnnl_memory_desc_get_size(md);
+    }
+    return 0;
+}
+
+int cpu_keep(struct cpu *cpu, const struct cpu_key *key,
+             const_dnnl_primitive_desc_t pd, struct cpu_prim **out,
              struct err *err)
 {
     struct cpu_prim *p = xcalloc(1, sizeof(*p));
-    dnnl_primitive_desc_t pd = NULL;
     const char *info = "";
     int rc;
 
     p->key = *key;
-    rc = cpu_check(dnnl_primitive_desc_create(&pd, op, attr, cpu->engine, NULL),
+    rc = cpu_check(dnnl_primitive_create(&p->prim, pd), "primitive", err);
+    if (!rc)
+        rc = make_memories(cpu, p, pd, err);
+    if (rc) {
+        prim_free(p);
+        return rc;
+    }
+    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
+    log_debug("oneDNN %s, kind %d, %lld x %lld x %lld x %lld x %lld, scratch "
+              "%zu", info, key->kind, (long long)key->dim[0],
+              (long long)key->dim[1], (long long)key->dim[2],
+              (long long)key->dim[3], (long long)key->dim[4], p->scratch);
+    forget_oldest(cpu);
+    ARRAY_GROW(cpu->prim, cpu->nprim, cpu->cap);
+    cpu->prim[cpu->nprim++] = p;
+    *out = p;
+    return 0;
+}
+
+int cpu_make(struct cpu *cpu, const struct cpu_key *key,
+             const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t attr,
+             const_dnnl_primitive_desc_t hint, struct cpu_prim **out,
+             struct err *err)
+{
+    dnnl_primitive_desc_t pd = NULL;
+    int rc;
+
+    rc = cpu_check(dnnl_primitive_desc_create(&pd, op, attr, cpu->engine, hint),
                    "primitive", err);
     if (!rc)
-        rc = cpu_check(dnnl_primitive_create(&p->prim, pd), "primitive", err);
-    if (!rc)
-        rc = make_memories(cpu, p, pd, md, err);
-    if (!rc)
-        rc = cpu_scratch(cpu, p->scratch, err);
-    if (!rc) {
-        dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
-        log_debug("oneDNN %s, kind %d, %lld x %lld x %lld x %lld, scratch %zu",
-                  info, key->kind, (long long)key->dim[0],
-                  (long long)key->dim[1], (long long)key->dim[2],
-                  (long long)key->dim[3], p->scratch);
-        forget_oldest(cpu);
-        ARRAY_GROW(cpu->prim, cpu->nprim, cpu->cap);
-        cpu->prim[cpu->nprim++] = p;
-        *out = p;
-    } else {
-        prim_free(p);
-    }
+        rc = cpu_keep(cpu, key, pd, out, err);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
     return rc;
@@ -152,15 +179,14 @@ int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
 int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
             struct err *err)
 {
-    static const int name[CPU_ARGS] = {
-        DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_BIAS, DNNL_ARG_WEIGHTS,
-        DNNL_ARG_SCRATCHPAD
-    };
+    const int *name = arg_names(p->key.kind);
     dnnl_exec_arg_t arg[CPU_ARGS];
+    void *scratch;
     int n = 0;
 
+    TRY(cpu_buf(cpu, CPU_BUF_SCRATCH, p->scratch, &scratch, err));
     for (int i = 0; i < CPU_ARGS; i++) {
-        void *a = i == CPU_SCRATCH ? cpu->scratch : addr[i];
+        void *a = i == CPU_SCRATCH ? scratch : addr[i];
 
         if (!p->mem[i])
             continue;
@@ -174,20 +200,23 @@ int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
     return cpu_check(dnnl_stream_wait(cpu->stream), "run", err);
 }
 
-int cpu_scratch(struct cpu *cpu, size_t size, struct err *err)
+int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
+            struct err *err)
 {
-    void *p;
+    struct cpu_buf *b = &cpu->buf[which];
 
-    if (size <= cpu->scratch_size)
-        return 0;
-    free(cpu->scratch);
-    cpu->scratch = NULL;
-    cpu->scratch_size = 0;
-    if (posix_memalign(&p, 64, size))
-        return err_set(err, ERR_NOMEM, "no memory for %zu bytes of scratch",
-                       size);
-    cpu->scratch = p;
-    cpu->scratch_size = size;
+    if (size > b->size) {
+        free(b->data);
+        b->data = NULL;
+        b->size = 0;
+        if (posix_memalign(&b->data, 64, size)) {
+            b->data = NULL;
+            return err_set(err, ERR_NOMEM, "no memory for %zu bytes of scratch",
+                           size);
+        }
+        b->size = size;
+    }
+    *out = b->data;
     return 0;
 }
 
@@ -240,7 +269,8 @@ static void cpu_close(struct backend *be)
     for (size_t i = 0; i < cpu->nprim; i++)
         prim_free(cpu->prim[i]);
     free(cpu->prim);
-    free(cpu->scratch);
+    for (int i = 0; i < CPU_BUFS; i++)
+        free(cpu->buf[i].data);
     free(cpu->rotary.table);
     if (cpu->stream)
         dnnl_stream_destroy(cpu->stream);
@@ -268,6 +298,36 @@ static const struct backend_ops cpu_ops = {
     .rotary = cpu_rotary,
     .attention = cpu_attention,
     .depthwise = cpu_depthwise,
+    .weights_changed = cpu_weights_changed,
+    .matmul_dx = cpu_matmul_dx,
+    .matmul_dw = cpu_matmul_dw,
+    .image_conv = cpu_image_conv,
+    .image_conv_dx = cpu_image_conv_dx,
+    .image_conv_dw = cpu_image_conv_dw,
+    .image_batch_norm = cpu_image_batch_norm,
+    .image_batch_norm_backward = cpu_image_batch_norm_backward,
+    .image_add_relu = cpu_image_add_relu,
+    .image_relu_backward = cpu_image_relu_backward,
+    .image_rows = cpu_image_rows,
+    .image_rows_backward = cpu_image_rows_backward,
+    .act = cpu_act,
+    .act_backward = cpu_act_backward,
+    .layer_norm_backward = cpu_layer_norm_backward,
+    .glu_backward = cpu_glu_backward,
+    .rotary_backward = cpu_rotary_backward,
+    .attention_save = cpu_attention_save,
+    .attention_backward = cpu_attention_backward,
+    .depthwise_backward = cpu_depthwise_backward,
+    .transpose = cpu_transpose,
+    .batch_norm = cpu_batch_norm,
+    .batch_norm_backward = cpu_batch_norm_backward,
+    .pool = cpu_pool,
+    .pool_backward = cpu_pool_backward,
+    .dropout = cpu_dropout,
+    .cross_entropy = cpu_cross_entropy,
+    .axpby = cpu_axpby,
+    .dot = cpu_dot,
+    .adam = cpu_adam,
 };
 
 int backend_cpu_open(struct backend **out, int threads, struct err *err)

@@ -5,64 +5,157 @@
 
 enum { HAS_BIAS = 8, ACCUMULATE = 16 };
 
-/* The weights stay as they lie in the file, (M, K): packing them would cost a
- * second copy of the model to gain 5 %. */
-static int make_matmul(struct cpu *cpu, const struct cpu_key *key,
-                       struct matmul_opts o, struct cpu_prim **out,
-                       struct err *err)
+/* out (n, m) = a (n, k) b (k, m); a or b may lie transposed. */
+struct product {
+    dnnl_dim_t n, k, m;
+    int a_transposed, b_transposed;
+    int bias;
+};
+
+static dnnl_status_t matrix_md(dnnl_memory_desc_t *md, dnnl_dim_t rows,
+                               dnnl_dim_t cols, int transposed)
 {
-    dnnl_dim_t r = key->dim[0], k = key->dim[1], m = key->dim[2];
-    dnnl_dims_t xd = { r, k }, wd = { k, m }, yd = { r, m }, bd = { 1, m };
-    dnnl_dims_t xs = { k, 1 }, ws = { 1, k }, ys = { m, 1 }, bs = { m, 1 };
-    dnnl_memory_desc_t x, w, y, b;
-    const dnnl_memory_desc_t *md[CPU_SCRATCH] = { &x, &y, NULL, &w };
+    dnnl_dims_t dim = { rows, cols };
+    dnnl_dims_t plain = { cols, 1 }, across = { 1, rows };
+
+    return dnnl_memory_desc_init_by_strides(md, 2, dim, dnnl_f32,
+                                            transposed ? across : plain);
+}
+
+static int make_product(struct cpu *cpu, const struct cpu_key *key,
+                        const struct product *p, struct matmul_opts o,
+                        struct cpu_prim **out, struct err *err)
+{
+    dnnl_memory_desc_t a, b, bias, y;
     dnnl_matmul_desc_t desc;
     dnnl_primitive_attr_t attr = NULL;
     int s, rc;
 
-    s = dnnl_memory_desc_init_by_strides(&x, 2, xd, dnnl_f32, xs);
-    s |= dnnl_memory_desc_init_by_strides(&w, 2, wd, dnnl_f32, ws);
-    s |= dnnl_memory_desc_init_by_strides(&y, 2, yd, dnnl_f32, ys);
-    s |= dnnl_memory_desc_init_by_strides(&b, 2, bd, dnnl_f32, bs);
-    if (key->flags & HAS_BIAS)
-        md[CPU_BIAS] = &b;
-    s |= dnnl_matmul_desc_init(&desc, &x, &w, md[CPU_BIAS], &y);
+    s = matrix_md(&a, p->n, p->k, p->a_transposed);
+    s |= matrix_md(&b, p->k, p->m, p->b_transposed);
+    s |= matrix_md(&y, p->n, p->m, 0);
+    s |= matrix_md(&bias, 1, p->m, 0);
+    s |= dnnl_matmul_desc_init(&desc, &a, &b, p->bias ? &bias : NULL, &y);
     rc = cpu_check(s, "matrix product", err);
     if (!rc)
         rc = cpu_attr(&attr, o, err);
     if (!rc)
-        rc = cpu_make(cpu, key, &desc, attr, md, out, err);
+        rc = cpu_make(cpu, key, &desc, attr, NULL, out, err);
     if (attr)
         dnnl_primitive_attr_destroy(attr);
     return rc;
 }
 
+static int product(struct cpu *cpu, int kind, const struct product *p,
+                   struct matmul_opts o, void *addr[CPU_SCRATCH],
+                   struct err *err)
+{
+    struct cpu_key key = {
+        .kind = kind,
+        .flags = (int)o.act | (p->bias ? HAS_BIAS : 0) |
+                 (o.accumulate ? ACCUMULATE : 0),
+        .scale = o.scale ? o.scale : 1,
+        .dim = { p->n, p->k, p->m },
+    };
+    struct cpu_prim *prim = cpu_find(cpu, &key);
+
+    if (!prim)
+        TRY(make_product(cpu, &key, p, o, &prim, err));
+    return cpu_run(cpu, prim, addr, err);
+}
+
+/* The weights stay as they lie in the file, (M, K): packing them would cost a
+ * second copy of the model to gain 5 %. */
 int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                const struct tensor *w, const struct tensor *bias,
                struct matmul_opts opts, struct err *err)
 {
-    struct cpu *cpu = cpu_of(be);
-    struct cpu_key key = {0};
-    struct cpu_prim *p;
+    struct product p = {
+        .n = tensor_rows(x), .k = tensor_cols(x), .m = tensor_cols(y),
+        .b_transposed = 1, .bias = bias != NULL,
+    };
     void *addr[CPU_SCRATCH] = { x->data, y->data, bias ? bias->data : NULL,
                                 w->data };
 
-    if (!opts.scale)
-        opts.scale = 1;
-    key.kind = CPU_MATMUL;
-    key.flags = (int)opts.act | (bias ? HAS_BIAS : 0) |
-                (opts.accumulate ? ACCUMULATE : 0);
-    key.scale = opts.scale;
-    key.dim[0] = tensor_rows(x);
-    key.dim[1] = tensor_cols(x);
-    key.dim[2] = tensor_cols(y);
-    assert(tensor_rows(y) == key.dim[0]);
-    assert(tensor_count(w) == key.dim[1] * key.dim[2]);
-    assert(!bias || tensor_count(bias) == key.dim[2]);
-    if (!key.dim[0])
+    assert(tensor_rows(y) == p.n);
+    assert(tensor_count(w) == p.k * p.m);
+    assert(!bias || tensor_count(bias) == p.m);
+    if (!p.n)
         return 0;
-    p = cpu_find(cpu, &key);
-    if (!p)
-        TRY(make_matmul(cpu, &key, opts, &p, err));
-    return cpu_run(cpu, p, addr, err);
+    return product(cpu_of(be), CPU_MATMUL, &p, opts, addr, err);
+}
+
+int cpu_matmul_dx(struct backend *be, struct tensor *dx,
+                  const struct tensor *dy, const struct tensor *w,
+                  struct matmul_opts opts, struct err *err)
+{
+    struct product p = {
+        .n = tensor_rows(dy), .k = tensor_cols(dy), .m = tensor_cols(dx),
+    };
+    void *addr[CPU_SCRATCH] = { dy->data, dx->data, NULL, w->data };
+
+    assert(tensor_rows(dx) == p.n);
+    assert(tensor_count(w) == p.k * p.m);
+    opts.act = ACT_NONE;
+    if (!p.n)
+        return 0;
+    return product(cpu_of(be), CPU_MATMUL_DX, &p, opts, addr, err);
+}
+
+/* ---- sums over rows ---- */
+
+CPU_CLONES
+static void add_rows(float *sum, const float *x, int64_t rows, int64_t n,
+                     int64_t stride)
+{
+    for (int64_t r = 0; r < rows; r++)
+        #pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            sum[i] += x[r * stride + i];
+}
+
+/* dbias += scale * the column sums of dy. Each thread has columns of its own,
+ * and sums some rows at a time: the order is fixed, and the error grows with
+ * the root of the rows instead of with them. */
+static void add_column_sums(float *dbias, const float *dy, int64_t rows,
+                            int64_t cols, float scale)
+{
+    enum { COLS = 64, ROWS = 128 };
+
+    #pragma omp parallel for
+    for (int64_t c = 0; c < cols; c += COLS) {
+        int64_t n = cols - c < COLS ? cols - c : COLS;
+        float total[COLS] = {0};
+
+        for (int64_t r = 0; r < rows; r += ROWS) {
+            float part[COLS] = {0};
+
+            add_rows(part, dy + r * cols + c, rows - r < ROWS ? rows - r : ROWS,
+                     n, cols);
+            add_rows(total, part, 1, n, 0);
+        }
+        for (int64_t i = 0; i < n; i++)
+            dbias[c + i] += scale * total[i];
+    }
+}
+
+int cpu_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
+                  const struct tensor *dy, const struct tensor *x, float scale,
+                  struct err *err)
+{
+    struct product p = {
+        .n = tensor_cols(dy), .k = tensor_rows(dy), .m = tensor_cols(x),
+        .a_transposed = 1,
+    };
+    struct matmul_opts o = { .scale = scale, .accumulate = 1 };
+    void *addr[CPU_SCRATCH] = { dy->data, dw->data, NULL, x->data };
+
+    assert(tensor_rows(x) == p.k);
+    assert(tensor_count(dw) == p.n * p.m);
+    assert(!dbias || tensor_count(dbias) == p.n);
+    if (!p.k)
+        return 0;
+    if (dbias)
+        add_column_sums(dbias->data, dy->data, p.k, p.n, scale ? scale : 1);
+    return product(cpu_of(be), CPU_MATMUL_DW, &p, o, addr, err);
 }

@@ -22,10 +22,19 @@ struct cpu_key {
     int kind; /* CPU_MATMUL... */
     int flags;
     float scale;
-    int64_t dim[6];
+    int bf16;
+    int64_t dim[8];
 };
-enum { CPU_MATMUL = 1, CPU_CONV };
+enum {
+    CPU_MATMUL = 1, CPU_MATMUL_DX, CPU_MATMUL_DW,
+    CPU_CONV,       /* inference: weights are packed once */
+    CPU_IMAGE_CONV, /* training: weights are packed at each call */
+    CPU_IMAGE_DX, CPU_IMAGE_DW,
+    CPU_PACK, CPU_UNPACK /* weights to and from a primitive's own order */
+};
 
+/* Arguments. In a backward operation each stands for the gradient of the same,
+ * as far as the operation has no use for the thing itself. */
 enum { CPU_SRC, CPU_DST, CPU_BIAS, CPU_WEIGHTS, CPU_SCRATCH, CPU_ARGS };
 
 struct cpu_prim {
@@ -33,6 +42,16 @@ struct cpu_prim {
     dnnl_primitive_t prim;
     dnnl_memory_t mem[CPU_ARGS]; /* NULL where not used */
     size_t scratch;              /* bytes */
+};
+
+/* Work memory, each grown as needed and kept. */
+enum {
+    CPU_BUF_SCRATCH, CPU_BUF_X, CPU_BUF_Y, CPU_BUF_WEIGHTS, CPU_BUF_SUMS,
+    CPU_BUFS
+};
+struct cpu_buf {
+    void *data;
+    size_t size;
 };
 
 /* The angles of the last rotary call: see act.c. */
@@ -48,9 +67,8 @@ struct cpu {
     dnnl_stream_t stream;
     struct cpu_prim **prim;
     size_t nprim, cap;
-    void *scratch;
-    size_t scratch_size;
-    int block; /* channels in a block of an image */
+    struct cpu_buf buf[CPU_BUFS];
+    int block; /* channels in a block of an f32 image */
     struct cpu_rotary rotary;
 };
 
@@ -65,11 +83,14 @@ int cpu_check(dnnl_status_t s, const char *what, struct err *err);
 /* The primitive for key, or NULL. */
 struct cpu_prim *cpu_find(struct cpu *cpu, const struct cpu_key *key);
 
-/* Makes the primitive of an operation descriptor and remembers it; md are the
- * descriptors of its arguments (NULL: not used). */
+/* Makes a primitive and remembers it. hint is that of the forward operation for
+ * a backward one, else NULL. */
 int cpu_make(struct cpu *cpu, const struct cpu_key *key,
              const_dnnl_op_desc_t op, const_dnnl_primitive_attr_t attr,
-             const dnnl_memory_desc_t *md[CPU_SCRATCH], struct cpu_prim **out,
+             const_dnnl_primitive_desc_t hint, struct cpu_prim **out,
+             struct err *err);
+int cpu_keep(struct cpu *cpu, const struct cpu_key *key,
+             const_dnnl_primitive_desc_t pd, struct cpu_prim **out,
              struct err *err);
 
 /* Attributes of an operation: what is done to the product on its way out. The
@@ -81,8 +102,56 @@ int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
 int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
             struct err *err);
 
-/* Grows the scratch memory that primitives share. */
-int cpu_scratch(struct cpu *cpu, size_t size, struct err *err);
+/* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what was in it
+ * is lost. */
+int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
+            struct err *err);
+
+/* Weights in the order that a primitive wants (pack.c). */
+struct cpu_weights {
+    const dnnl_memory_desc_t *plain; /* of the float array */
+    const struct cpu_prim *user;     /* CPU_WEIGHTS of it is the other side */
+};
+size_t cpu_packed_size(const struct cpu_prim *user);
+int cpu_pack(struct cpu *cpu, struct cpu_weights w, void *packed,
+             const float *data, struct err *err);
+/* Adds what lies in packed to data. */
+int cpu_unpack_add(struct cpu *cpu, struct cpu_weights w, float *data,
+                   void *packed, struct err *err);
+
+/* How a 3 x 3 convolution of b images (h, w, c_in) is computed. */
+struct cpu_conv {
+    int kind; /* CPU_CONV, CPU_IMAGE_... */
+    int stride_h, stride_w;
+    int bias, accumulate;
+    enum act act;
+    int64_t b, h, w, c_in, c_out;
+};
+int cpu_conv_prim(struct cpu *cpu, const struct cpu_conv *c,
+                  struct cpu_prim **out, struct err *err);
+int cpu_conv_plain(dnnl_memory_desc_t *md, int64_t c_out, int64_t c_in,
+                   struct err *err);
+
+/* Where the values of an image or a batch of them lie: (b, groups, h, w,
+ * block), with zeros in the channels past c. An image of one channel, and one
+ * of 16-bit values, is one group of c channels. */
+struct cpu_image {
+    int64_t b, h, w, c, groups, block;
+    int bf16;
+};
+struct cpu_image cpu_image_of(const struct cpu *cpu, const struct tensor *t);
+
+/* Sums over rows are made in chunks, the rows from cpu_chunk(rows, i) on in
+ * chunk i, and the chunks are added in order: the same result for any number of
+ * threads. cpu_parts gives the scratch memory for n sums in each chunk (not
+ * cleared); cpu_fold adds the n sums of all chunks, stride apart, to sum. */
+enum { CPU_CHUNKS = 64 };
+static inline int64_t cpu_chunk(int64_t rows, int64_t i)
+{
+    return rows * i / CPU_CHUNKS;
+}
+int cpu_parts(struct backend *be, float **part, int64_t n, struct err *err);
+void cpu_fold(float *sum, const float *part, int64_t n, int64_t stride);
 
 /* e^x within 2 units in the last place for x in -87..88, clamped outside: a
  * loop over it vectorises, one over expf does not. Cody-Waite reduction and a
@@ -111,6 +180,13 @@ static inline float cpu_exp(float x)
 int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                const struct tensor *w, const struct tensor *bias,
                struct matmul_opts opts, struct err *err);
+int cpu_matmul_dx(struct backend *be, struct tensor *dx,
+                  const struct tensor *dy, const struct tensor *w,
+                  struct matmul_opts opts, struct err *err);
+int cpu_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
+                  const struct tensor *dy, const struct tensor *x, float scale,
+                  struct err *err);
+void cpu_weights_changed(struct backend *be);
 int64_t cpu_image_size(struct backend *be, int64_t h, int64_t w, int64_t c);
 int cpu_conv2d_new(struct backend *be, struct conv2d **out,
                    const float *weight, const float *bias, int c_out, int c_in,
@@ -121,6 +197,43 @@ int cpu_conv2d(struct backend *be, struct tensor *y, const struct tensor *x,
                struct err *err);
 int cpu_image_flatten(struct backend *be, struct tensor *y,
                       const struct tensor *x, int64_t first, struct err *err);
+int cpu_image_conv(struct backend *be, struct tensor *y,
+                   const struct tensor *x, const struct tensor *w,
+                   const struct tensor *bias, int stride_h, int stride_w,
+                   struct err *err);
+int cpu_image_conv_dx(struct backend *be, struct tensor *dx,
+                      const struct tensor *dy, const struct tensor *w,
+                      int stride_h, int stride_w, int accumulate,
+                      struct err *err);
+int cpu_image_conv_dw(struct backend *be, struct tensor *dw,
+                      struct tensor *dbias, const struct tensor *dy,
+                      const struct tensor *x, int stride_h, int stride_w,
+                      struct err *err);
+int cpu_image_batch_norm(struct backend *be, struct tensor *y,
+                         struct tensor *mean, struct tensor *inv_std,
+                         struct tensor *running_mean,
+                         struct tensor *running_var, const struct tensor *x,
+                         const struct tensor *gamma, const struct tensor *beta,
+                         float eps, float momentum, int relu, struct err *err);
+int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
+                                  struct tensor *dgamma, struct tensor *dbeta,
+                                  const struct tensor *dy,
+                                  const struct tensor *y,
+                                  const struct tensor *x,
+                                  const struct tensor *mean,
+                                  const struct tensor *inv_std,
+                                  const struct tensor *gamma, int relu,
+                                  struct err *err);
+int cpu_image_add_relu(struct backend *be, struct tensor *y,
+                       const struct tensor *a, const struct tensor *b,
+                       struct err *err);
+int cpu_image_relu_backward(struct backend *be, struct tensor *dx,
+                            const struct tensor *dy, const struct tensor *y,
+                            struct err *err);
+int cpu_image_rows(struct backend *be, struct tensor *y,
+                   const struct tensor *x, struct err *err);
+int cpu_image_rows_backward(struct backend *be, struct tensor *dx,
+                            const struct tensor *dy, struct err *err);
 int cpu_layer_norm(struct backend *be, struct tensor *y,
                    const struct tensor *x, const struct tensor *gamma,
                    const struct tensor *beta, float eps, struct err *err);
@@ -134,5 +247,65 @@ int cpu_attention(struct backend *be, struct tensor *y, const struct tensor *q,
 int cpu_depthwise(struct backend *be, struct tensor *y, const struct tensor *x,
                   const struct tensor *w, const struct tensor *bias,
                   enum act act, struct err *err);
+
+/* training */
+int cpu_act(struct backend *be, struct tensor *y, const struct tensor *x,
+            enum act act, struct err *err);
+int cpu_act_backward(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *x,
+                     enum act act, struct err *err);
+int cpu_layer_norm_backward(struct backend *be, struct tensor *dx,
+                            struct tensor *dgamma, struct tensor *dbeta,
+                            const struct tensor *dy, const struct tensor *x,
+                            const struct tensor *gamma, float eps,
+                            int accumulate, struct err *err);
+int cpu_glu_backward(struct backend *be, struct tensor *dx,
+                     const struct tensor *dy, const struct tensor *x,
+                     struct err *err);
+int cpu_rotary_backward(struct backend *be, struct tensor *dx,
+                        const struct tensor *dy, int heads, float base,
+                        int accumulate, struct err *err);
+int cpu_attention_save(struct backend *be, struct tensor *y, struct tensor *lse,
+                       const struct tensor *q, const struct tensor *k,
+                       const struct tensor *v, int heads, struct err *err);
+int cpu_attention_backward(struct backend *be, struct tensor *dq,
+                           struct tensor *dk, struct tensor *dv,
+                           const struct tensor *dy, const struct tensor *y,
+                           const struct tensor *lse, const struct tensor *q,
+                           const struct tensor *k, const struct tensor *v,
+                           int heads, struct err *err);
+int cpu_depthwise_backward(struct backend *be, struct tensor *dx,
+                           struct tensor *dw, const struct tensor *dy,
+                           const struct tensor *x, const struct tensor *w,
+                           struct err *err);
+int cpu_transpose(struct backend *be, struct tensor *y, const struct tensor *x,
+                  int accumulate, struct err *err);
+int cpu_batch_norm(struct backend *be, struct tensor *y, struct tensor *mean,
+                   struct tensor *inv_std, struct tensor *running_mean,
+                   struct tensor *running_var, const struct tensor *x,
+                   const struct tensor *gamma, const struct tensor *beta,
+                   float eps, float momentum, struct err *err);
+int cpu_batch_norm_backward(struct backend *be, struct tensor *dx,
+                            struct tensor *dgamma, struct tensor *dbeta,
+                            const struct tensor *dy, const struct tensor *x,
+                            const struct tensor *mean,
+                            const struct tensor *inv_std,
+                            const struct tensor *gamma, struct err *err);
+int cpu_pool(struct backend *be, struct tensor *y, const struct tensor *x,
+             struct err *err);
+int cpu_pool_backward(struct backend *be, struct tensor *dx,
+                      const struct tensor *dy, struct err *err);
+int cpu_dropout(struct backend *be, struct tensor *y, const struct tensor *x,
+                float p, uint64_t seed, uint64_t stream, struct err *err);
+int cpu_cross_entropy(struct backend *be, struct loss_sum *sum,
+                      struct tensor *dlogits, const struct tensor *logits,
+                      const int32_t *target, float scale, struct err *err);
+int cpu_axpby(struct backend *be, struct tensor *y, float a,
+              const struct tensor *x, float b, struct err *err);
+int cpu_dot(struct backend *be, double *out, const struct tensor *a,
+            const struct tensor *b, struct err *err);
+int cpu_adam(struct backend *be, struct tensor *w, struct tensor *m,
+             struct tensor *v, const struct tensor *g, struct adam_step step,
+             struct err *err);
 
 #endif

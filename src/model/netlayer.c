@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The layers that nets share. */
+#include "model/netblock.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static const float norm_eps = 1e-5f;
+
+static int find(const struct params *p, const char *name, const char *part)
+{
+    char full[256];
+
+    snprintf(full, sizeof(full), "%s.%s", name, part);
+    return params_index(p, full);
+}
+
+struct net_linear net_linear_find(struct params *p, const char *name)
+{
+    struct net_linear l = { p, find(p, name, "weight"),
+                            find(p, name, "bias") };
+
+    assert(l.weight >= 0);
+    return l;
+}
+
+struct net_norm net_norm_find(struct params *p, const char *name)
+{
+    struct net_norm n = { p, find(p, name, "weight"), find(p, name, "bias") };
+
+    assert(n.weight >= 0 && n.bias >= 0);
+    return n;
+}
+
+/* A weight as (M, K), also where the file has (M, K, 1). */
+static struct tensor matrix(struct tensor w)
+{
+    return tensor_view(&w, 0, 2, (int64_t[]){ w.dim[0], tensor_count(&w) /
+                                              w.dim[0] });
+}
+
+int net_linear_forward(const struct net_linear *l, struct tensor *y,
+                       const struct tensor *x, struct matmul_opts opts,
+                       struct err *err)
+{
+    struct tensor w = matrix(params_value(l->p, l->weight)), b = {0};
+
+    if (l->bias >= 0)
+        b = params_value(l->p, l->bias);
+    return x->be->ops->matmul(x->be, y, x, &w, l->bias >= 0 ? &b : NULL, opts,
+                              err);
+}
+
+int net_linear_backward(const struct net_linear *l, struct tensor *dx,
+                        const struct tensor *dy, const struct tensor *x,
+                        struct matmul_opts opts, struct err *err)
+{
+    const struct backend_ops *ops = dy->be->ops;
+    struct tensor w = matrix(params_value(l->p, l->weight)), db = {0};
+    struct tensor dw = matrix(params_grad(l->p, l->weight));
+
+    if (l->bias >= 0)
+        db = params_grad(l->p, l->bias);
+    TRY(ops->matmul_dw(dy->be, &dw, l->bias >= 0 ? &db : NULL, dy, x,
+                       opts.scale ? opts.scale : 1, err));
+    return dx ? ops->matmul_dx(dy->be, dx, dy, &w, opts, err) : 0;
+}
+
+int net_norm_forward(const struct net_norm *n, struct tensor *y,
+                     const struct tensor *x, struct err *err)
+{
+    struct tensor g = params_value(n->p, n->weight);
+    struct tensor b = params_value(n->p, n->bias);
+
+    TRY(tensor_reserve(y, x->be, x->ndim, x->dim, err));
+    return x->be->ops->layer_norm(x->be, y, x, &g, &b, norm_eps, err);
+}
+
+int net_norm_backward(const struct net_norm *n, struct tensor *dx,
+                      const struct tensor *dy, const struct tensor *x,
+                      int accumulate, struct err *err)
+{
+    struct tensor g = params_value(n->p, n->weight);
+    struct tensor dg = params_grad(n->p, n->weight);
+    struct tensor db = params_grad(n->p, n->bias);
+
+    return x->be->ops->layer_norm_backward(x->be, dx, &dg, &db, dy, x, &g,
+                                           norm_eps, accumulate, err);
+}
+
+int net_dropout(struct tensor *x, const struct net_drop *d, uint64_t place,
+                struct err *err)
+{
+    if (!(d->p > 0))
+        return 0;
+    return x->be->ops->dropout(x->be, x, x, d->p, d->seed, d->stream + place,
+                               err);
+}
+
+int net_copy(struct tensor *y, const struct tensor *x, struct err *err)
+{
+    TRY(tensor_reserve(y, x->be, x->ndim, x->dim, err));
+    return x->be->ops->axpby(x->be, y, 1, x, 0, err);
+}

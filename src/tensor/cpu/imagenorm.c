@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "tensor/cpu/private.h"
+
+/* An image's groups are cut into spans of pixels of a fixed size. Sums over a
+ * span are kept apart and added up in order: the result does not depend on the
+ * number of threads. Within a span, sums are f32 over TILE pixels and double
+ * from there on. */
+enum { SPAN = 1024, TILE = 64 };
+
+struct spans {
+    struct cpu_image m;
+    int64_t pixels, per_group, n; /* spans in a group, in all */
+    int64_t lanes;                /* groups * block: channels and padding */
+};
+
+static struct spans spans_of(const struct cpu_image *m)
+{
+    struct spans s = { .m = *m, .pixels = m->h * m->w };
+
+    s.per_group = (s.pixels + SPAN - 1) / SPAN;
+    s.n = m->b * m->groups * s.per_group;
+    s.lanes = m->groups * m->block;
+    return s;
+}
+
+/* Where span i begins, how many pixels it has and its first channel. */
+struct span {
+    int64_t at, pixels, lane;
+};
+
+static struct span span_at(const struct spans *s, int64_t i)
+{
+    int64_t group = i / s->per_group, first = i % s->per_group * SPAN;
+    struct span p = { .at = (group * s->pixels + first) * s->m.block };
+
+    p.pixels = s->pixels - first < SPAN ? s->pixels - first : SPAN;
+    p.lane = group % s->m.groups * s->m.block;
+    return p;
+}
+
+/* Work memory of a call: doubles of each span, then floats of each lane. */
+struct sums {
+    double *span[2]; /* (n, block) each */
+    float *lane[6];  /* (lanes) each */
+    float *tile;     /* (threads' own: 3 * block each span) */
+};
+
+static int sums_init(struct sums *w, struct cpu *cpu, const struct spans *s,
+                     struct err *err)
+{
+    size_t n = (size_t)(s->n * s->m.block), lanes = (size_t)s->lanes;
+    void *p;
+
+    TRY(cpu_buf(cpu, CPU_BUF_SUMS,
+                2 * n * sizeof(double) + (6 * lanes + 3 * n) * sizeof(float),
+                &p, err));
+    w->span[0] = p;
+    w->span[1] = w->span[0] + n;
+    w->lane[0] = (float *)(w->span[1] + n);
+    for (int i = 1; i < 6; i++)
+        w->lane[i] = w->lane[i - 1] + lanes;
+    w->tile = w->lane[5] + lanes;
+    memset(w->lane[0], 0, 6 * lanes * sizeof(float));
+    return 0;
+}
+
+/* ---- mean and variance ---- */
+
+/* Of n pixels the mean, as far as f32 sums find it, and the sums of the
+ * differences from that, which correct it, and of their squares. */
+CPU_CLONES
+static void tile_moments(float *mean, float *rest, float *sq, const float *x,
+                         int64_t n, int64_t block)
+{
+    float inv = 1.0f / (float)n;
+
+    for (int64_t j = 0; j < block; j++)
+        mean[j] = rest[j] = sq[j] = 0;
+    for (int64_t i = 0; i < n; i++)
+        #pragma omp simd
+        for (int64_t j = 0; j < block; j++)
+            mean[j] += x[i * block + j];
+    #pragma omp simd
+    for (int64_t j = 0; j < block; j++)
+        mean[j] *= inv;
+    for (int64_t i = 0; i < n; i++)
+        #pragma omp simd
+        for (int64_t j = 0; j < block; j++) {
+            float d = x[i * block + j] - mean[j];
+
+            rest[j] += d;
+            sq[j] += d * d;
+        }
+}
+
+/* Joins two sets' means and squared differences: Chan, Golub and LeVeque
+ * 1983, eq. 2.1. */
+static void join(double *mean, double *sq, double na, double mean_b,
+                 double sq_b, double nb)
+{
+    double d = mean_b - *mean, n = na + nb;
+
+    *mean += d * nb / n;
+    *sq += sq_b + d * d * na * nb / n;
+}
+
+static void span_moments(struct sums *w, const struct spans *s, const float *x,
+                         int64_t i)
+{
+    int64_t block = s->m.block;
+    struct span p = span_at(s, i);
+    double *mean = w->span[0] + i * block, *sq = w->span[1] + i * block;
+    float *a = w->tile + 3 * i * block, *b = a + block, *c = b + block;
+
+    memset(mean, 0, (size_t)block * sizeof(*mean));
+    memset(sq, 0, (size_t)block * sizeof(*sq));
+    for (int64_t t = 0; t < p.pixels; t += TILE) {
+        int64_t n = p.pixels - t < TILE ? p.pixels - t : TILE;
+
+        tile_moments(a, b, c, x + p.at + t * block, n, block);
+        for (int64_t j = 0; j < block; j++) {
+            double d = (double)b[j] / (double)n;
+
+            join(&mean[j], &sq[j], (double)t, (double)a[j] + d,
+                 (double)c[j] - d * d * (double)n, (double)n);
+        }
+    }
+}
+
+/* All spans of channel c, in order. */
+static void channel_moments(const struct sums *w, const struct spans *s,
+                            int64_t c, double *mean, double *var)
+{
+    int64_t block = s->m.block, n = 0;
+
+    *mean = *var = 0;
+    for (int64_t b = 0; b < s->m.b; b++)
+        for (int64_t k = 0; k < s->per_group; k++) {
+            int64_t i = (b * s->m.groups + c / block) * s->per_group + k;
+            int64_t at = i * block + c % block;
+            int64_t more = span_at(s, i).pixels;
+
+            join(mean, var, (double)n, w->span[0][at], w->span[1][at],
+                 (double)more);
+            n += more;
+        }
+    *var /= (double)n;
+}
+
+/* y = (x - mean) * scale + shift, lane by lane. */
+CPU_CLONES
+static void normalise(float *y, const float *x, const float *mean,
+                      const float *scale, const float *shift, int64_t n,
+                      int64_t block, int relu)
+{
+    float least = relu ? 0 : -INFINITY;
+
+    for (int64_t i = 0; i < n * block; i += block)
+        #pragma omp simd
+        for (int64_t j = 0; j < block; j++) {
+            float v = (x[i + j] - mean[j]) * scale[j] + shift[j];
+
+            y[i + j] = v < least ? least : v;
+        }
+}
+
+static void running(struct tensor *t, int64_t c, double value, float momentum)
+{
+    if (t)
+        t->data[c] = (float)((1.0 - (double)momentum) * (double)t->data[c] +
+                             (double)momentum * value);
+}
+
+int cpu_image_batch_norm(struct backend *be, struct tensor *y,
+                         struct tensor *mean, struct tensor *inv_std,
+                         struct tensor *running_mean,
+                         struct tensor *running_var, const struct tensor *x,
+                         const struct tensor *gamma, const struct tensor *beta,
+                         float eps, float momentum, int relu, struct err *err)
+{
+    struct cpu_image m = cpu_image_of(cpu_of(be), x);
+    struct spans s = spans_of(&m);
+    double count = (double)(m.b * s.pixels);
+    struct sums w;
+
+    assert(tensor_count(y) == tensor_count(x));
+    assert(tensor_count(gamma) == m.c && tensor_count(beta) == m.c);
+    assert(tensor_count(mean) == m.c && tensor_count(inv_std) == m.c);
+    TRY(sums_init(&w, cpu_of(be), &s, err));
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++)
+        span_moments(&w, &s, x->data, i);
+    for (int64_t c = 0; c < m.c; c++) {
+        double mu, var;
+
+        channel_moments(&w, &s, c, &mu, &var);
+        mean->data[c] = w.lane[0][c] = (float)mu;
+        inv_std->data[c] = (float)(1.0 / sqrt(var + (double)eps));
+        w.lane[1][c] = inv_std->data[c] * gamma->data[c];
+        w.lane[2][c] = beta->data[c];
+        running(running_mean, c, mu, momentum);
+        running(running_var, c, count > 1 ? var * count / (count - 1) : var,
+                momentum);
+    }
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++) {
+        struct span p = span_at(&s, i);
+
+        normalise(y->data + p.at, x->data + p.at, w.lane[0] + p.lane,
+                  w.lane[1] + p.lane, w.lane[2] + p.lane, p.pixels, m.block,
+                  relu);
+    }
+    return 0;
+}
+
+/* ---- backward ---- */
+
+/* Sums of the gradient and of its product with the normalised values. */
+CPU_CLONES
+static void tile_gradients(float *sum, float *dot, const float *dy,
+                           const float *y, const float *x, const float *mean,
+                           const float *inv_std, int64_t n, int64_t block)
+{
+    for (int64_t j = 0; j < block; j++)
+        sum[j] = dot[j] = 0;
+    for (int64_t i = 0; i < n * block; i += block)
+        #pragma omp simd
+        for (int64_t j = 0; j < block; j++) {
+            float g = y[i + j] > 0 ? dy[i + j] : 0;
+
+            sum[j] += g;
+            dot[j] += g * ((x[i + j] - mean[j]) * inv_std[j]);
+        }
+}
+
+/* The same without an activation. */
+CPU_CLONES
+static void tile_gradients_linear(float *sum, float *dot, const float *dy,
+                                  const float *x, const float *mean,
+                                  const float *inv_std, int64_t n,
+                                  int64_t block)
+{
+    for (int64_t j = 0; j < block; j++)
+        sum[j] = dot[j] = 0;
+    for (int64_t i = 0; i < n * block; i += block)
+        #pragma omp simd
+        for (int64_t j = 0; j < block; j++) {
+            sum[j] += dy[i + j];
+            dot[j] += dy[i + j] * ((x[i + j] - mean[j]) * inv_std[j]);
+        }
+}
+
+static void span_gradients(struct sums *w, const struct spans *s,
+                           const float *dy, const float *y, const float *x,
+                           int64_t i)
+{
+    int64_t block = s->m.block;
+    struct span p = span_at(s, i);
+    double *sum = w->span[0] + i * block, *dot = w->span[1] + i * block;
+    float *a = w->tile + 3 * i * block, *b = a + block;
+    const float *mean = w->lane[0] + p.lane, *inv_std = w->lane[1] + p.lane;
+
+    memset(sum, 0, (size_t)block * sizeof(*sum));
+    memset(dot, 0, (size_t)block * sizeof(*dot));
+    for (int64_t t = 0; t < p.pixels; t += TILE) {
+        int64_t n = p.pixels - t < TILE ? p.pixels - t : TILE;
+        int64_t at = p.at + t * block;
+
+        if (y)
+            tile_gradients(a, b, dy + at, y + at, x + at, mean, inv_std, n,
+                           block);
+        else
+            tile_gradients_linear(a, b, dy + at, x + at, mean, inv_std, n,
+                                  block);
+        for (int64_t j = 0; j < block; j++) {
+            sum[j] += (double)a[j];
+            dot[j] += (double)b[j];
+        }
+    }
+}
+
+static double channel_sum(const double *span, const struct spans *s, int64_t c)
+{
+    int64_t block = s->m.block;
+    double sum = 0;
+
+    for (int64_t b = 0; b < s->m.b; b++)
+        for (int64_t k = 0; k < s->per_group; k++) {
+            int64_t i = (b * s->m.groups + c / block) * s->per_group + k;
+
+            sum += span[i * block + c % block];
+        }
+    return sum;
+}
+
+/* dx = scale * (g - sum - (x - mean) * inv_std * dot), lane by lane; sum and
+ * dot are means over all pixels. */
+struct lanes {
+    const float *mean, *inv_std, *scale, *sum, *dot;
+};
+
+CPU_CLONES
+static void gradient(float *dx, const float *dy, const float *x,
+                     struct lanes l, int64_t n, int64_t block)
+{
+    for (int64_t i = 0; i < n * block; i += block)
+        #pragma omp simd
+        for (int64_t j = 0; j < block; j++)
+            dx[i + j] = l.scale[j] *
+                        (dy[i + j] - l.sum[j] -
+                         (x[i + j] - l.mean[j]) * l.inv_std[j] * l.dot[j]);
+}
+
+CPU_CLONES
+static void mask(float *dx, const float *dy, const float *y, int64_t n)
+{
+    #pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+static void span_gradient(float *dx, const float *dy, const float *y,
+                          const float *x, const struct sums *w,
+                          const struct spans *s, int64_t i)
+{
+    struct span p = span_at(s, i);
+    struct lanes l = {
+        w->lane[0] + p.lane, w->lane[1] + p.lane, w->lane[2] + p.lane,
+        w->lane[3] + p.lane, w->lane[4] + p.lane
+    };
+
+    for (int64_t t = 0; t < p.pixels; t += TILE) {
+        int64_t n = p.pixels - t < TILE ? p.pixels - t : TILE;
+        int64_t at = p.at + t * s->m.block;
+
+        if (y)
+            mask(dx + at, dy + at, y + at, n * s->m.block);
+        gradient(dx + at, y ? dx + at : dy + at, x + at, l, n, s->m.block);
+    }
+}
+
+int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
+                                  struct tensor *dgamma, struct tensor *dbeta,
+                                  const struct tensor *dy,
+                                  const struct tensor *y,
+                                  const struct tensor *x,
+                                  const struct tensor *mean,
+                                  const struct tensor *inv_std,
+                                  const struct tensor *gamma, int relu,
+                                  struct err *err)
+{
+    struct cpu_image m = cpu_image_of(cpu_of(be), x);
+    struct spans s = spans_of(&m);
+    const float *out = relu ? y->data : NULL;
+    double count = (double)(m.b * s.pixels);
+    struct sums w;
+
+    assert(tensor_count(dx) == tensor_count(x));
+    assert(tensor_count(dy) == tensor_count(x));
+    assert(tensor_count(gamma) == m.c);
+    TRY(sums_init(&w, cpu_of(be), &s, err));
+    memcpy(w.lane[0], mean->data, (size_t)m.c * sizeof(float));
+    memcpy(w.lane[1], inv_std->data, (size_t)m.c * sizeof(float));
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++)
+        span_gradients(&w, &s, dy->data, out, x->data, i);
+    for (int64_t c = 0; c < m.c; c++) {
+        double sum = channel_sum(w.span[0], &s, c);
+        double dot = channel_sum(w.span[1], &s, c);
+
+        w.lane[2][c] = gamma->data[c] * inv_std->data[c];
+        w.lane[3][c] = (float)(sum / count);
+        w.lane[4][c] = (float)(dot / count);
+        dbeta->data[c] += (float)sum;
+        dgamma->data[c] += (float)dot;
+    }
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++)
+        span_gradient(dx->data, dy->data, out, x->data, &w, &s, i);
+    return 0;
+}
+
+/* ---- over all values, padding included ---- */
+
+CPU_CLONES
+static void add_relu(float *y, const float *a, const float *b, int64_t n)
+{
+    #pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i] < 0 ? 0 : a[i] + b[i]; /* NaN stays */
+}
+
+int cpu_image_add_relu(struct backend *be, struct tensor *y,
+                       const struct tensor *a, const struct tensor *b,
+                       struct err *err)
+{
+    struct cpu_image m = cpu_image_of(cpu_of(be), y);
+    struct spans s = spans_of(&m);
+
+    (void)err;
+    assert(tensor_count(a) == tensor_count(y));
+    assert(tensor_count(b) == tensor_count(y));
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++) {
+        struct span p = span_at(&s, i);
+
+        add_relu(y->data + p.at, a->data + p.at, b->data + p.at,
+                 p.pixels * m.block);
+    }
+    return 0;
+}
+
+int cpu_image_relu_backward(struct backend *be, struct tensor *dx,
+                            const struct tensor *dy, const struct tensor *y,
+                            struct err *err)
+{
+    struct cpu_image m = cpu_image_of(cpu_of(be), y);
+    struct spans s = spans_of(&m);
+
+    (void)err;
+    assert(tensor_count(dx) == tensor_count(y));
+    assert(tensor_count(dy) == tensor_count(y));
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++) {
+        struct span p = span_at(&s, i);
+
+        mask(dx->data + p.at, dy->data + p.at, y->data + p.at,
+             p.pixels * m.block);
+    }
+    return 0;
+}

@@ -1,0 +1,65 @@
+/* optim.h - one step of training over the tensors of params.h: gradient norm,
+ * clipping, Adam, and a moving average of the weights.
+ *
+ *     TRY(optim_init(&o, &options, &params, err));
+ *     ... forward and backward passes add to the gradients ...
+ *     TRY(optim_step(&o, sched_factor(&sched, step), 1, &result, err));
+ *     TRY(params_zero_grad(&params, err));
+ *
+ * Adam: Kingma and Ba 2015; with decay AdamW: Loshchilov and Hutter 2019. The
+ * result does not depend on the number of threads. */
+#ifndef TRAIN_OPTIM_H
+#define TRAIN_OPTIM_H
+
+#include <stdint.h>
+#include "base/err.h"
+#include "model/params.h"
+#include "tensor/tensor.h"
+
+struct optim_options {
+    float lr[PARAM_GROUPS];    /* the highest, of each group */
+    float beta1, beta2, eps;
+    float decay;               /* 0: Adam; of tensors with decay set */
+    float clip;                /* largest gradient norm; 0: any */
+    float ema;                 /* decay of the average; 0: no average */
+};
+
+/* lr 1e-4 for all, 0.9, 0.999, 1e-8, nothing else. */
+extern const struct optim_options optim_defaults;
+
+/* A zeroed struct can be released. m and v are laid out as params.grad, ema as
+ * params.value. */
+struct optim {
+    struct optim_options opt;
+    struct params *p;
+    struct tensor m, v;   /* (trained) */
+    struct tensor ema;    /* (all); no memory where opt.ema is 0 */
+    struct tensor change; /* (all - trained): work space of the average */
+    int64_t steps;        /* taken: the t of Adam's bias correction */
+    int64_t skipped;      /* not taken: the norm was no number */
+};
+
+struct optim_result {
+    double grad_norm;       /* of scale * gradient, before clipping */
+    double lr[PARAM_GROUPS]; /* of this step */
+    int skipped;            /* the norm is infinite or NaN: nothing changed */
+};
+
+/* p is allocated, has its first values, and is borrowed until release. Moments
+ * are 0, the average begins at the values. ERR_NOMEM, ERR_DEVICE. */
+int optim_init(struct optim *o, const struct optim_options *opt,
+               struct params *p, struct err *err);
+void optim_release(struct optim *o);
+
+/* One step with the learning rates times factor and the gradients times scale
+ * (1 / the number of passes that were added up). Frozen tensors count for
+ * nothing and do not change. The norm is summed over runs of neighbours, in
+ * their order. Clipping is torch.nn.utils.clip_grad_norm_: by clip / (norm +
+ * 1e-6) if that is below 1. The average takes part with decay
+ * min(ema, (1 + t) / (10 + t)), so that it forgets the first values soon; it
+ * covers running statistics; buffers that never change keep their bits, and
+ * counters are copied. */
+int optim_step(struct optim *o, double factor, double scale,
+               struct optim_result *r, struct err *err);
+
+#endif
