@@ -4,6 +4,7 @@
  *   mel        NAME.wav with NAME.hop240.npy (or another hop)
  *   conformer  model.pt, config.json, stats.json, forward.safetensors, inN.wav
  *   dbn        cases.json with arrays NAME.npy
+ *   features   logmel229.npy, chroma264.npy, ..., of in.wav
  *   pieces     pieces.safetensors
  * Each check prints the largest difference of each quantity and its
  * tolerance. */
@@ -52,6 +53,7 @@ void check_train(struct golden *g, struct model *model);
 void check_mel(struct golden *g);
 void check_conformer(struct golden *g);
 void check_dbn(struct golden *g);
+void check_features(struct golden *g);
 void check_pieces(struct golden *g);
 
 #endif
