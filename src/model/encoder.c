@@ -56,9 +56,14 @@ static int init_bert(struct encoder *e, struct model *m, struct err *err)
 int encoder_new(struct encoder **out, struct model *m, struct backend *be,
                 struct err *err)
 {
-    struct encoder *e = xcalloc(1, sizeof(*e));
+    const struct encoder_config *c = &m->config.encoder;
+    struct encoder *e;
     int rc;
 
+    if (c->type == ENCODER_NONE)
+        return err_set(err, ERR_UNSUPPORTED, "%s: holds tokens only, no "
+                       "encoder: give a model with -m", m->path);
+    e = xcalloc(1, sizeof(*e));
     e->be = be;
     e->model = &m->config;
     e->config = &m->config.encoder;

@@ -40,15 +40,13 @@ void layout_norm(struct layout *l, const char *prefix, int n)
 
 void layout_tokens(struct layout *l, const struct model_config *c)
 {
-    static const char base[] = "quantizer_melspec_2048";
-
     for (int i = 0; i < c->n_tokens; i++) {
-        const struct token_config *t = &c->tokens[i];
+        struct config_tensor t[2];
+        int n = config_token_tensors(c, i, t);
 
-        layout_add(l, xasprintf("%s_%d.random_projection", base, i), 1, 2,
-                   t->stack * c->mel.bands, t->dim);
-        layout_add(l, xasprintf("%s_%d.codebook", base, i), 1, 2, t->codes,
-                   t->dim);
+        for (int k = 0; k < n; k++)
+            layout_add(l, xstrdup(t[k].name), 1, t[k].ndim, t[k].dim[0],
+                       t[k].dim[1], t[k].dim[2]);
     }
 }
 

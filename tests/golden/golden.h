@@ -6,6 +6,7 @@
  *   bert       pytorch_model.bin, config.json, forward_backward.safetensors,
  *              in0.wav
  *   dbn        cases.json with arrays NAME.npy
+ *   features   logmel229.npy, chroma264.npy, ..., of in.wav
  *   pieces     pieces.safetensors
  * Each check prints the largest difference of each quantity and its
  * tolerance. */
@@ -42,6 +43,12 @@ int golden_samples(const char *path, int rate, float **x, size_t *n,
 int golden_mel(const char *path, int hop, float **x, size_t *frames,
                struct err *err);
 
+/* The mel of 24 kHz samples x (n, more than 1024) in dB, (n / hop, 128), all in
+ * double but for the filters, bank (1025, 128): the reference has made those in
+ * f32. */
+void golden_mel64(double *out, const float *x, int64_t n, int hop,
+                  const float *bank);
+
 struct model;
 /* train.safetensors and train.json of a conformer folder. */
 void check_train(struct golden *g, struct model *model);
@@ -49,6 +56,7 @@ void check_mel(struct golden *g);
 void check_conformer(struct golden *g);
 void check_bert(struct golden *g);
 void check_dbn(struct golden *g);
+void check_features(struct golden *g);
 void check_pieces(struct golden *g);
 
 #endif

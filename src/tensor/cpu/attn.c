@@ -88,15 +88,15 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
     struct heads h = heads_of(q, heads);
     int threads = omp_get_max_threads(), status = 0;
     int64_t size = QUERIES * h.time;
+    void *work;
     float *scores;
-    void *scratch = NULL;
 
     assert(tensor_count(y) == tensor_count(q));
     assert(tensor_count(k) == tensor_count(q));
     assert(tensor_count(v) == tensor_count(q));
-    TRY(cpu_buf(cpu_of(be), CPU_BUF_SCRATCH, (size_t)(threads * size) *
-                sizeof(*scores), &scratch, err));
-    scores = scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(threads * size) *
+                sizeof(*scores), &work, err));
+    scores = work;
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * h.blocks; i++) {
         int64_t head = i / h.blocks, t = i % h.blocks * QUERIES;
@@ -254,7 +254,7 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
     int64_t size = QUERIES * h.time, groups = group_count(&h);
     int64_t half = h.time * h.d, sums = 0;
     float *work, *part;
-    void *scratch = NULL;
+    void *all;
 
     assert(tensor_count(dq) == tensor_count(q));
     assert(tensor_count(dk) == tensor_count(q));
@@ -262,9 +262,9 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
     assert(tensor_count(lse) == h.batch * h.n * h.time);
     if (groups > 1)
         sums = h.batch * h.n * groups * 2 * half;
-    TRY(cpu_buf(cpu_of(be), CPU_BUF_SCRATCH, (size_t)(2 * threads * size + sums)
-                * sizeof(*work), &scratch, err));
-    work = scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(2 * threads * size + sums) *
+                sizeof(*work), &all, err));
+    work = all;
     part = work + 2 * threads * size;
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * groups; i++) {

@@ -45,12 +45,11 @@ int cpu_layer_norm(struct backend *be, struct tensor *y,
 
 int cpu_parts(struct backend *be, float **part, int64_t n, struct err *err)
 {
-    struct cpu *cpu = cpu_of(be);
-    void *scratch = NULL;
+    void *p;
 
-    TRY(cpu_buf(cpu, CPU_BUF_SCRATCH, (size_t)(CPU_CHUNKS * n) * sizeof(**part),
-                &scratch, err));
-    *part = scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS,
+                (size_t)(CPU_CHUNKS * n) * sizeof(**part), &p, err));
+    *part = p;
     return 0;
 }
 

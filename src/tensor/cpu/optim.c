@@ -63,12 +63,12 @@ int cpu_dot(struct backend *be, double *out, const struct tensor *a,
 {
     int64_t n = tensor_count(a), spans = (n + SPAN - 1) / SPAN;
     double *part;
-    void *scratch = NULL;
+    void *p;
 
     assert(tensor_count(b) == n);
-    TRY(cpu_buf(cpu_of(be), CPU_BUF_SCRATCH, (size_t)(spans + 1) *
-                sizeof(*part), &scratch, err));
-    part = scratch;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(spans + 1) * sizeof(*part),
+                &p, err));
+    part = p;
     #pragma omp parallel for
     for (int64_t i = 0; i < spans; i++)
         part[i] = dot_span(a->data + i * SPAN, b->data + i * SPAN,
