@@ -168,12 +168,30 @@ static int prepare_audio(struct analyser *a, struct err *err)
 
 /* ---- audio ---- */
 
+/* Mel is made only for who wants it. */
+static int needs_mel(const struct analyser *a)
+{
+    return a->config.emit_mel ||
+           (a->encoder && !encoder_hears_sound(a->encoder));
+}
+
 static int take_mel(struct analyser *a, struct stream *s, size_t n,
                     struct err *err)
 {
     if (a->config.emit_mel)
         TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)n, err));
-    return s ? stream_push(s, a->frames, (int64_t)n, err) : 0;
+    return s && !encoder_hears_sound(a->encoder)
+               ? stream_push(s, a->frames, (int64_t)n, err) : 0;
+}
+
+static int take_samples(struct analyser *a, struct stream *s, size_t n,
+                        struct err *err)
+{
+    if (s && encoder_hears_sound(a->encoder))
+        TRY(stream_push(s, a->samples, (int64_t)n, err));
+    if (!needs_mel(a))
+        return 0;
+    return take_mel(a, s, mel_push(a->mel, a->samples, n, a->frames), err);
 }
 
 static int pump(struct analyser *a, struct decoder *d, struct stream *s,
@@ -186,12 +204,13 @@ static int pump(struct analyser *a, struct decoder *d, struct stream *s,
     do {
         TRY(decoder_read(d, a->samples, CHUNK, &got, err));
         total += (int64_t)got;
-        TRY(take_mel(a, s, mel_push(a->mel, a->samples, got, a->frames), err));
+        TRY(take_samples(a, s, got, err));
         if (a->progress)
             a->progress(a->progress_ctx, (double)total / rate,
                         decoder_duration_hint(d));
     } while (got == CHUNK);
-    TRY(take_mel(a, s, mel_finish(a->mel, a->frames), err));
+    if (needs_mel(a))
+        TRY(take_mel(a, s, mel_finish(a->mel, a->frames), err));
     *duration = (double)total / rate;
     return s ? stream_finish(s, err) : 0;
 }
