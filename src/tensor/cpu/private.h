@@ -30,6 +30,7 @@ enum {
     CPU_CONV,       /* inference: weights are packed once */
     CPU_IMAGE_CONV, /* training: weights are packed at each call */
     CPU_IMAGE_DX, CPU_IMAGE_DW,
+    CPU_ATTENTION,
     CPU_PACK, CPU_UNPACK /* weights to and from a primitive's own order */
 };
 
@@ -120,6 +121,8 @@ int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
 
 /* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what was in
  * it is lost. */
+/* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what it held
+ * is lost. */
 int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
             struct err *err);
 
