@@ -298,7 +298,7 @@ static int default_layer(const struct model_config *c)
     for (int i = 0; i < c->n_heads; i++) {
         int l = c->heads[i].layer < 0 ? c->encoder.layers : c->heads[i].layer;
 
-        if (i && l != layer)
+        if (c->heads[i].layer == HEAD_MIX || (i && l != layer))
             return -1;
         layer = l;
     }

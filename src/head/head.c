@@ -14,7 +14,10 @@ enum { BATCH = 1024 };
 
 struct network {
     const struct head_config *config;
-    int layer;                     /* hidden state, 0..layers */
+    int layer;                     /* hidden state, 0..layers; HEAD_MIX */
+    float *mix;                    /* (layers + 1) of a mixture, else NULL */
+    float *mixed;                  /* (mixed_cap, dim) */
+    int64_t mixed_cap;
     struct pool *pool;             /* NULL: mean over the recording */
     struct tensor w[2], b[2];      /* hidden (empty if none), output */
     struct scores scores;
@@ -23,7 +26,7 @@ struct network {
 
 struct heads {
     struct backend *be;
-    int dim;
+    int dim, layers;
     double state_rate;
     struct network *net;
     struct scores *scores; /* copies for the caller */
@@ -35,6 +38,19 @@ struct heads {
 };
 
 /* ---- weights ---- */
+
+static void softmax(float *v, int n)
+{
+    float top = v[0];
+    double sum = 0;
+
+    for (int i = 1; i < n; i++)
+        top = v[i] > top ? v[i] : top;
+    for (int i = 0; i < n; i++)
+        sum += v[i] = expf(v[i] - top);
+    for (int i = 0; i < n; i++)
+        v[i] = (float)(v[i] / sum);
+}
 
 static int load(struct tensor *w, struct tensor *b, struct model *m,
                 struct backend *be, const char *task, const char *part,
@@ -52,6 +68,24 @@ static int load(struct tensor *w, struct tensor *b, struct model *m,
     return tensor_import(b, be, p, 1, dim, err);
 }
 
+/* The softmax of head.TASK.mix, of a head that reads several states. */
+static int load_mix(struct network *n, const struct heads *h, struct model *m,
+                    struct err *err)
+{
+    int64_t dim = h->layers + 1;
+    const float *w = NULL;
+    char name[256];
+
+    if (n->layer != HEAD_MIX)
+        return 0;
+    snprintf(name, sizeof(name), "head.%s.mix", n->config->task);
+    TRY(model_tensor(m, name, &dim, 1, &w, err));
+    n->mix = xcalloc((size_t)dim, sizeof(*n->mix));
+    memcpy(n->mix, w, (size_t)dim * sizeof(*w));
+    softmax(n->mix, (int)dim);
+    return 0;
+}
+
 static int network_init(struct network *n, struct heads *h, struct model *m,
                         const char *task, struct err *err)
 {
@@ -62,7 +96,8 @@ static int network_init(struct network *n, struct heads *h, struct model *m,
         return err_set(err, ERR_ARG, "%s: the model has no head for '%s'",
                        m->path, task);
     n->config = c;
-    n->layer = c->layer < 0 ? m->config.encoder.layers : c->layer;
+    n->layer = c->layer == -1 ? h->layers : c->layer;
+    TRY(load_mix(n, h, m, err));
     n->scores.head = c;
     n->scores.width = c->n_classes + (c->boundary ? 1 : 0);
     if (c->rate > 0)
@@ -76,19 +111,21 @@ static int network_init(struct network *n, struct heads *h, struct model *m,
                 in, err);
 }
 
-static int by_value(const void *a, const void *b)
+static int reads(const struct network *n, int layer)
 {
-    return *(const int *)a - *(const int *)b;
+    return n->mix || n->layer == layer;
 }
 
 static void collect_layers(struct heads *h)
 {
-    for (int i = 0; i < h->n; i++)
-        h->layer[i] = h->net[i].layer;
-    qsort(h->layer, (size_t)h->n, sizeof(*h->layer), by_value);
-    for (int i = 0; i < h->n; i++)
-        if (!i || h->layer[i] != h->layer[h->n_layers - 1])
-            h->layer[h->n_layers++] = h->layer[i];
+    for (int k = 0; k <= h->layers; k++) {
+        int any = 0;
+
+        for (int i = 0; i < h->n; i++)
+            any |= reads(&h->net[i], k);
+        if (any)
+            h->layer[h->n_layers++] = k;
+    }
 }
 
 int heads_new(struct heads **out, struct model *m, struct backend *be,
@@ -100,10 +137,11 @@ int heads_new(struct heads **out, struct model *m, struct backend *be,
 
     h->be = be;
     h->dim = m->config.encoder.dim;
+    h->layers = m->config.encoder.layers;
     h->state_rate = state_rate;
     h->net = xcalloc(n, sizeof(*h->net));
     h->scores = xcalloc(n, sizeof(*h->scores));
-    h->layer = xcalloc(n, sizeof(*h->layer));
+    h->layer = xcalloc((size_t)h->layers + 1, sizeof(*h->layer));
     for (h->n = 0; h->n < n_tasks; h->n++) {
         int rc = network_init(&h->net[h->n], h, m, task[h->n], err);
 
@@ -133,6 +171,8 @@ void heads_free(struct heads *h)
             tensor_release(&n->b[k]);
         }
         free(n->scores.v);
+        free(n->mix);
+        free(n->mixed);
     }
     tensor_release(&h->in);
     tensor_release(&h->mid);
@@ -225,6 +265,38 @@ static int start(struct heads *h, struct err *err)
     return 0;
 }
 
+/* What a head reads of n frames: a layer's, or the mixture of all. */
+static int read_states(const struct heads *h, struct network *net,
+                       const float *const *hidden, int64_t n,
+                       const float **out, struct err *err)
+{
+    int64_t count = n * h->dim;
+
+    if (!net->mix) {
+        *out = hidden[layer_index(h, net->layer)];
+        return 0;
+    }
+    if (n > net->mixed_cap) {
+        free(net->mixed);
+        net->mixed_cap = 0;
+        net->mixed = malloc((size_t)count * sizeof(*net->mixed));
+        if (!net->mixed)
+            return err_set(err, ERR_NOMEM, "no memory for %lld frames",
+                           (long long)n);
+        net->mixed_cap = n;
+    }
+    /* all layers are read, so that hidden[k] is layer k's */
+    for (int64_t j = 0; j < count; j++) {
+        float sum = 0;
+
+        for (int k = 0; k <= h->layers; k++)
+            sum += net->mix[k] * hidden[k][j];
+        net->mixed[j] = sum;
+    }
+    *out = net->mixed;
+    return 0;
+}
+
 int heads_push(struct heads *h, const float *const *hidden, int64_t n,
                struct err *err)
 {
@@ -237,16 +309,28 @@ int heads_push(struct heads *h, const float *const *hidden, int64_t n,
                 h->sum[l * h->dim + j] += hidden[l][t * h->dim + j];
     for (int i = 0; i < h->n; i++) {
         struct network *net = &h->net[i];
-        const float *rows;
+        const float *rows, *states = NULL;
         int64_t count;
 
         if (!net->pool)
             continue;
-        TRY(pool_push(net->pool, hidden[layer_index(h, net->layer)], n, &rows,
-                      &count, err));
+        TRY(read_states(h, net, hidden, n, &states, err));
+        TRY(pool_push(net->pool, states, n, &rows, &count, err));
         TRY(add_rows(h, net, rows, count, err));
     }
     return 0;
+}
+
+/* Sum over all frames of what a head reads, dimension j. */
+static double sum_of(const struct heads *h, const struct network *n, int j)
+{
+    double sum = 0;
+
+    if (!n->mix)
+        return h->sum[layer_index(h, n->layer) * h->dim + j];
+    for (int k = 0; k <= h->layers; k++)
+        sum += n->mix[k] * h->sum[k * h->dim + j];
+    return sum;
 }
 
 /* The end of the recording for one head. */
@@ -259,29 +343,15 @@ static int finish_network(struct heads *h, struct network *n, struct err *err)
         TRY(pool_finish(n->pool, &rows, &count, err));
         return add_rows(h, n, rows, count, err);
     } else {
-        const double *sum = h->sum + layer_index(h, n->layer) * h->dim;
         float *mean = xcalloc((size_t)h->dim, sizeof(*mean));
         int rc;
 
         for (int j = 0; j < h->dim; j++)
-            mean[j] = (float)(sum[j] / (double)h->frames);
+            mean[j] = (float)(sum_of(h, n, j) / (double)h->frames);
         rc = add_rows(h, n, mean, 1, err);
         free(mean);
         return rc;
     }
-}
-
-static void softmax(float *v, int n)
-{
-    float top = v[0];
-    double sum = 0;
-
-    for (int i = 1; i < n; i++)
-        top = v[i] > top ? v[i] : top;
-    for (int i = 0; i < n; i++)
-        sum += v[i] = expf(v[i] - top);
-    for (int i = 0; i < n; i++)
-        v[i] = (float)(v[i] / sum);
 }
 
 static void activate(struct scores *s)

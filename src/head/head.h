@@ -2,7 +2,8 @@
  *
  * A head is a linear layer with ReLU and an output layer (MODEL.md 6 of the
  * design; "head.TASK.hidden", "head.TASK.output" in the model file), on hidden
- * states that are averaged to the head's rate, or over the whole recording. */
+ * states that are averaged to the head's rate, or over the whole recording. It
+ * reads one hidden state or a mixture of all (model/config.h, layer). */
 #ifndef HEAD_HEAD_H
 #define HEAD_HEAD_H
 

@@ -182,7 +182,8 @@ struct backend_ops {
                               const struct tensor *x, const struct tensor *w,
                               struct err *err);
 
-    /* ---- y (C, R) = x^T of x (R, C), added to y if accumulate ---- */
+    /* ---- y (.., C, R) = the transposes of the matrices x (.., R, C), added to
+     * y if accumulate ---- */
     int (*transpose)(struct backend *be, struct tensor *y,
                      const struct tensor *x, int accumulate, struct err *err);
 

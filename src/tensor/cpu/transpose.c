@@ -28,20 +28,29 @@ static void tile(float *y, const float *x, int64_t r, int64_t c,
     }
 }
 
+static void matrix(float *y, const float *x, int64_t rows, int64_t cols,
+                   int accumulate)
+{
+    for (int64_t c = 0; c < cols; c += TILE)
+        for (int64_t r = 0; r < rows; r += TILE)
+            tile(y + c * rows + r, x + r * cols + c, least(rows - r, TILE),
+                 least(cols - c, TILE), rows, cols, accumulate);
+}
+
 int cpu_transpose(struct backend *be, struct tensor *y, const struct tensor *x,
                   int accumulate, struct err *err)
 {
-    int64_t rows = tensor_rows(x), cols = tensor_cols(x);
+    int64_t cols = tensor_cols(x), rows = x->dim[x->ndim - 2];
+    int64_t n = tensor_count(x) / (rows * cols);
 
     (void)be;
     (void)err;
-    assert(tensor_rows(y) == cols && tensor_cols(y) == rows);
+    assert(x->ndim >= 2 && y->ndim == x->ndim);
+    assert(y->dim[y->ndim - 2] == cols && tensor_cols(y) == rows);
     assert(y->data != x->data);
-    #pragma omp parallel for collapse(2)
-    for (int64_t c = 0; c < cols; c += TILE)
-        for (int64_t r = 0; r < rows; r += TILE)
-            tile(y->data + c * rows + r, x->data + r * cols + c,
-                 least(rows - r, TILE), least(cols - c, TILE), rows, cols,
-                 accumulate);
+    #pragma omp parallel for
+    for (int64_t i = 0; i < n; i++)
+        matrix(y->data + i * rows * cols, x->data + i * rows * cols, rows, cols,
+               accumulate);
     return 0;
 }

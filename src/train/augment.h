@@ -1,0 +1,69 @@
+/* augment.h - the same music in other ways, with its labels moving along.
+ *
+ * On the samples: another speed, by resampling, so that tempo and pitch change
+ * together (2^(s / 12) for s semitones); labels follow by struct excerpt
+ * (target.h). On the mel, in dB before it is normalised: level, a smooth random
+ * equaliser, a noise floor, and a masked band and stretch of time (SpecAugment,
+ * Park et al. 2019, without its warping). */
+#ifndef TRAIN_AUGMENT_H
+#define TRAIN_AUGMENT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { AUGMENT_EQ = 4 };
+
+struct augment_options {
+    double speed;     /* probability of another speed */
+    int semitones;    /* at most this many up or down, 0..12 */
+    double detune;    /* and besides at most so much of a semitone, 0..0.5 */
+    double level;     /* dB, at most, up or down */
+    double eq;        /* dB, at most, of each of AUGMENT_EQ cosines over the
+                         bands */
+    double noise;     /* probability of a noise floor */
+    double noise_low, noise_high; /* which is so many standard deviations of
+                         the corpus from its mean */
+    double band;      /* share of the bands that is masked, at most */
+    double time;      /* share of the time that is masked, at most */
+};
+#define AUGMENT_OPTIONS_INIT \
+    { 0.5, 3, 0.25, 6, 4, 0.5, -2.5, -0.5, 0.12, 0.08 }
+/* As recorded. */
+#define AUGMENT_OPTIONS_NONE { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* What one example goes through. */
+struct augment {
+    double speed;  /* seconds of the song in one of the example */
+    int transpose; /* semitones up, what labels go by: log2(speed) rounded */
+    double level, eq[AUGMENT_EQ]; /* dB */
+    int noise;
+    double noise_at;              /* standard deviations from the mean */
+    double band[2], time[2];      /* masked from, to: 0..1 */
+};
+
+/* Draws those of example k: a function of (o, seed, k) alone. */
+void augment_draw(struct augment *a, const struct augment_options *o,
+                  uint64_t seed, uint64_t k);
+
+/* Table of an interpolating filter; read only, shared by threads. */
+struct augment_filter;
+int augment_filter_new(struct augment_filter **out, struct err *err);
+void augment_filter_free(struct augment_filter *f); /* NULL is allowed */
+
+/* out[i] (n) = the recording pcm (count samples, 0 outside) at sample
+ * start + i * speed, in [-1, 1], band-limited: a sinc under a Kaiser window, 24
+ * zero crossings to a side, exact to -80 dB up to 0.8 of the lower Nyquist
+ * frequency and 80 dB down from it on. speed 0.25..4; at speed 1 samples are
+ * copied, start rounded. 4 ms for a second of 24 kHz. */
+void augment_samples(const struct augment_filter *f, float *out, int64_t n,
+                     const int16_t *pcm, int64_t count, double start,
+                     double speed);
+
+/* Changes mel (frames, bands), dB, in place; mean and std are the corpus's
+ * (struct mel_settings), and masked parts become mean, which is 0 after
+ * normalisation. */
+void augment_mel(float *mel, int64_t frames, int bands,
+                 const struct augment *a, double mean, double std);
+
+#endif
