@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -11,6 +12,7 @@
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "model/config.h"
+#include "model/mert.h"
 #include "model/musicfm.h"
 #include "model/safetensors.h"
 #include "model/torchfile.h"
@@ -25,6 +27,7 @@ struct source {
     size_t n;
     int wrapped;             /* in "state_dict" */
     int prefixed;            /* original names begin with "model." */
+    int mert;                /* else MusicFM */
 };
 
 struct origin {
@@ -82,6 +85,7 @@ static int list_source(struct source *s, struct err *err)
         s->prefixed |= !strncmp(pair[i].origin.name, "model.", 6);
     }
     s->n = n;
+    s->mert = mert_is(s->list, n);
     free(pair);
     s->wrapped = s->torch && torchfile_wrapped(s->torch);
     for (size_t i = 1; i < n; i++)
@@ -176,11 +180,12 @@ static void print_names(const struct source *s, struct strbuf *out)
 static int restore_names(const struct source *s, struct stored *list,
                          int *wrapped, struct err *err)
 {
-    const char *text = safetensors_meta(&s->st, "torch"), *prefix = "model.";
+    const char *text = safetensors_meta(&s->st, "torch");
+    const char *prefix = s->mert ? "" : "model.";
     cJSON *o = NULL;
     const cJSON *rename, *v;
 
-    *wrapped = 1;
+    *wrapped = !s->mert;
     if (text) {
         TRY(json_parse(&o, text, strlen(text), err));
         v = cJSON_GetObjectItemCaseSensitive(o, "prefix");
@@ -207,12 +212,60 @@ static int read_json(cJSON **out, const char *path, struct err *err)
     return path ? json_read(out, path, err) : 0;
 }
 
+/* What Hugging Face puts beside a checkpoint; NULL if there is none. */
+static char *config_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0;
+    char *name = xasprintf("%.*sconfig.json", folder, path);
+
+    if (!access(name, F_OK))
+        return name;
+    free(name);
+    return NULL;
+}
+
+/* --config, or for MERT the file beside the checkpoint. */
+static int read_options(cJSON **out, const struct source *s,
+                        const struct convert *job, struct err *err)
+{
+    char *beside = NULL;
+    int rc;
+
+    if (!job->config && s->mert && !safetensors_meta(&s->st, "mfm"))
+        beside = config_beside(s->path);
+    rc = read_json(out, job->config ? job->config : beside, err);
+    free(beside);
+    return rc;
+}
+
+/* The configuration that a published checkpoint does not have in it. */
+static int published_config(struct model_config *c, const struct source *s,
+                            const struct convert *job, const cJSON *options,
+                            const cJSON *stats, struct err *err)
+{
+    if (!s->mert)
+        return musicfm_config(c, s->list, s->n, options, stats, job->name, err);
+    if (stats)
+        log_warn("%s: MERT hears sound, not mel; %s is not used", s->path,
+                 job->stats);
+    return mert_config(c, s->list, s->n, options, job->name, err);
+}
+
+static int check_tensors(const struct model_config *c, const struct source *s,
+                         struct err *err)
+{
+    return c->encoder.type == ENCODER_BERT
+               ? mert_check(c, s->list, s->n, err)
+               : musicfm_check(c, s->list, s->n, err);
+}
+
 static int find_config(struct model_config *c, const struct source *s,
                        const struct convert *job, struct err *err)
 {
     const char *own = safetensors_meta(&s->st, "mfm");
     cJSON *options = NULL, *stats = NULL;
-    int rc = read_json(&options, job->config, err);
+    int rc = read_options(&options, s, job, err);
 
     if (!rc)
         rc = read_json(&stats, job->stats, err);
@@ -231,12 +284,12 @@ static int find_config(struct model_config *c, const struct source *s,
         if (rc)
             err_prefix(err, "%s: configuration", s->path);
     } else {
-        rc = musicfm_config(c, s->list, s->n, options, stats, job->name, err);
+        rc = published_config(c, s, job, options, stats, err);
         if (rc)
             err_prefix(err, "%s", s->path);
         goto out;
     }
-    if (!rc && musicfm_check(c, s->list, s->n, err))
+    if (!rc && check_tensors(c, s, err))
         rc = err_prefix(err, "%s", s->path);
 out:
     cJSON_Delete(options);
@@ -282,7 +335,7 @@ static int to_model(struct source *s, const struct convert *job,
         config_print(&c, &json);
         if (kept)
             strbuf_addstr(&names, kept);
-        else if (s->torch || s->prefixed)
+        else if (s->torch || s->prefixed || s->mert)
             print_names(s, &names);
         for (size_t i = 0; i < s->n; i++) {
             list[i] = s->list[i];

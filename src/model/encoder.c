@@ -4,18 +4,20 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "model/bert.h"
 #include "model/block.h"
 #include "model/frontend.h"
 
 struct encoder {
     struct backend *be;
+    const struct model_config *model;
     const struct encoder_config *config; /* the model's */
-    int bands;
-    struct frontend frontend;
+    struct bert *bert;         /* NULL: Conformer */
+    struct frontend frontend;  /* of the Conformer, as the next two */
     struct block *block;
-    struct block_norm final;
-    struct block_linear predict; /* empty if the model has none */
     struct block_work work;
+    struct block_norm final;   /* empty if there is none */
+    struct block_linear predict; /* empty if the model has none */
     struct tensor mel, x, last, logits;
 };
 
@@ -30,6 +32,27 @@ static int init_predict(struct encoder *e, struct model *m, struct err *err)
                              t->dim[1], err);
 }
 
+static int init_conformer(struct encoder *e, struct model *m, struct err *err)
+{
+    const struct encoder_config *c = e->config;
+
+    e->block = xcalloc((size_t)c->layers, sizeof(*e->block));
+    TRY(frontend_init(&e->frontend, m, e->be, err));
+    for (int i = 0; i < c->layers; i++)
+        TRY(block_init(&e->block[i], m, e->be, i, err));
+    return block_norm_init(&e->final, m, e->be, "conformer.layer_norm", c->dim,
+                           err);
+}
+
+static int init_bert(struct encoder *e, struct model *m, struct err *err)
+{
+    TRY(bert_new(&e->bert, m, e->be, err));
+    if (e->config->bert.norm == BERT_POST_NORM)
+        return 0;
+    return block_norm_init(&e->final, m, e->be, "encoder.layer_norm",
+                           e->config->dim, err);
+}
+
 int encoder_new(struct encoder **out, struct model *m, struct backend *be,
                 struct err *err)
 {
@@ -42,15 +65,10 @@ int encoder_new(struct encoder **out, struct model *m, struct backend *be,
                        "encoder: give a model with -m", m->path);
     e = xcalloc(1, sizeof(*e));
     e->be = be;
-    e->config = c;
-    e->bands = m->config.mel.bands;
-    e->block = xcalloc((size_t)c->layers, sizeof(*e->block));
-    rc = frontend_init(&e->frontend, m, be, err);
-    for (int i = 0; !rc && i < c->layers; i++)
-        rc = block_init(&e->block[i], m, be, i, err);
-    if (!rc)
-        rc = block_norm_init(&e->final, m, be, "conformer.layer_norm", c->dim,
-                             err);
+    e->model = &m->config;
+    e->config = &m->config.encoder;
+    rc = e->config->type == ENCODER_BERT ? init_bert(e, m, err)
+                                         : init_conformer(e, m, err);
     if (!rc && model_has(m, "linear.weight"))
         rc = init_predict(e, m, err);
     if (rc) {
@@ -65,8 +83,9 @@ void encoder_free(struct encoder *e)
 {
     if (!e)
         return;
+    bert_free(e->bert);
     frontend_release(&e->frontend);
-    for (int i = 0; i < e->config->layers; i++)
+    for (int i = 0; e->block && i < e->config->layers; i++)
         block_release(&e->block[i]);
     free(e->block);
     tensor_release(&e->final.weight);
@@ -81,31 +100,52 @@ void encoder_free(struct encoder *e)
     free(e);
 }
 
+int encoder_hears_sound(const struct encoder *e)
+{
+    return e->bert != NULL;
+}
+
+int encoder_width(const struct encoder *e)
+{
+    return e->bert ? 1 : e->model->mel.bands;
+}
+
 int64_t encoder_frames(const struct encoder *e, int64_t time)
 {
-    return frontend_frames(&e->frontend, time);
+    return e->bert ? bert_frames(&e->config->bert, time)
+                   : frontend_frames(&e->frontend, time);
 }
 
 int encoder_stride(const struct encoder *e)
 {
-    return e->frontend.stride[0] * e->frontend.stride[1];
+    return e->bert ? config_hop(e->model)
+                   : e->frontend.stride[0] * e->frontend.stride[1];
+}
+
+static int front_window(struct encoder *e, struct tensor *x, const float *input,
+                        int64_t time, struct err *err)
+{
+    if (e->bert)
+        return bert_front(e->bert, x, input, time, err);
+    TRY(tensor_reserve(&e->mel, e->be, 2, (int64_t[]){ time, encoder_width(e) },
+                       err));
+    TRY(tensor_upload(&e->mel, input, err));
+    return frontend_forward(&e->frontend, x, &e->mel, err);
 }
 
 /* x (B, T', D), window by window: their images would not fit side by side. */
-static int front(struct encoder *e, const float *mel, int64_t batch,
+static int front(struct encoder *e, const float *input, int64_t batch,
                  int64_t time, struct err *err)
 {
     int64_t frames = encoder_frames(e, time), d = e->config->dim;
-    int64_t bands = e->bands;
 
-    TRY(tensor_reserve(&e->mel, e->be, 2, (int64_t[]){ time, bands }, err));
     TRY(tensor_reserve(&e->x, e->be, 3, (int64_t[]){ batch, frames, d }, err));
     for (int64_t b = 0; b < batch; b++) {
         struct tensor x = tensor_view(&e->x, b * frames * d, 2,
                                       (int64_t[]){ frames, d });
 
-        TRY(tensor_upload(&e->mel, mel + b * time * bands, err));
-        TRY(frontend_forward(&e->frontend, &x, &e->mel, err));
+        TRY(front_window(e, &x, input + b * time * encoder_width(e), time,
+                         err));
     }
     return 0;
 }
@@ -137,28 +177,42 @@ static int deepest(const struct encoder *e, const struct encoder_out *out)
     return k;
 }
 
+static int run_block(struct encoder *e, int k, struct err *err)
+{
+    if (e->bert)
+        return bert_layer(e->bert, k, &e->x, err);
+    return block_forward(&e->block[k], &e->work, &e->x, e->config->heads, err);
+}
+
+/* The last state of all. */
+static int finish(struct encoder *e, struct err *err)
+{
+    TRY(tensor_reserve(&e->last, e->be, 3, e->x.dim, err));
+    if (!e->final.weight.data)
+        return e->be->ops->axpby(e->be, &e->last, 1, &e->x, 0, err);
+    return e->be->ops->layer_norm(e->be, &e->last, &e->x, &e->final.weight,
+                                  &e->final.bias, 1e-5f, err);
+}
+
 int encoder_forward(struct encoder *e, const struct encoder_out *out,
-                    const float *mel, int64_t batch, int64_t time,
+                    const float *input, int64_t batch, int64_t time,
                     struct err *err)
 {
     int last = deepest(e, out), layers = e->config->layers;
 
-    TRY(front(e, mel, batch, time, err));
+    TRY(front(e, input, batch, time, err));
     for (int k = 0;; k++) {
         const struct tensor *x = &e->x;
 
         if (k == layers) {
-            TRY(tensor_reserve(&e->last, e->be, 3, e->x.dim, err));
-            TRY(e->be->ops->layer_norm(e->be, &e->last, &e->x, &e->final.weight,
-                                       &e->final.bias, 1e-5f, err));
+            TRY(finish(e, err));
             x = &e->last;
         }
         if (out->hidden && out->hidden[k])
             TRY(tensor_download(out->hidden[k], x, err));
         if (k == last)
             break;
-        TRY(block_forward(&e->block[k], &e->work, &e->x, e->config->heads,
-                          err));
+        TRY(run_block(e, k, err));
     }
     return out->logits ? predict(e, out, err) : 0;
 }

@@ -1,4 +1,8 @@
-/* encoder.h - the Conformer of MusicFM: mel in, states and logits out. */
+/* encoder.h - mel or sound in, hidden states and logits out: the Conformer of
+ * MusicFM, or BERT as in MERT. The type is that of the model's configuration.
+ *
+ * An encoder's input are frames of encoder_width values: mel (bands), or single
+ * samples (1). */
 #ifndef MODEL_ENCODER_H
 #define MODEL_ENCODER_H
 
@@ -16,23 +20,29 @@ int encoder_new(struct encoder **out, struct model *m, struct backend *be,
                 struct err *err);
 void encoder_free(struct encoder *e); /* NULL is allowed */
 
-/* Frames of hidden states for time mel frames: ceil(time / stride), conv by
- * conv; and mel frames for one frame of states. */
+/* Whether the input are samples; values in one frame of it. */
+int encoder_hears_sound(const struct encoder *e);
+int encoder_width(const struct encoder *e);
+
+/* Frames of hidden states for time frames of input: ceil(time / stride), conv
+ * by conv, of mel; floor((time - 400) / 320) + 1 of sound (bert.h). And frames
+ * of input from one state to the next. */
 int64_t encoder_frames(const struct encoder *e, int64_t time);
 int encoder_stride(const struct encoder *e);
 
 /* What forward writes: host arrays of the caller, NULL where not wanted.
- * hidden[0] is the output of the front end, hidden[k] that of block k; the last
- * one has passed the final layer norm too. Each (B, T', D). */
+ * hidden[0] is what enters the first block, hidden[k] the output of block k;
+ * the last one has passed the final layer norm too, where there is one. Each
+ * (B, T', D). */
 struct encoder_out {
     float **hidden; /* layers + 1 pointers, or NULL */
     float *logits;  /* (B, T', codes); needs a model with "linear.weight" */
 };
 
-/* mel (B, T, bands), normalised, host. Blocks behind the last wanted state are
- * not computed. */
+/* input (B, T, width), host; mel normalised, samples as they are; T' is not 0.
+ * Blocks behind the last wanted state are not computed. */
 int encoder_forward(struct encoder *e, const struct encoder_out *out,
-                    const float *mel, int64_t batch, int64_t time,
+                    const float *input, int64_t batch, int64_t time,
                     struct err *err);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/musicfm.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,47 +17,16 @@ enum {
 
 /* ---- the tensors of a configuration ---- */
 
-static void add(struct musicfm_layout *l, char *name, int needed, int ndim, ...)
+static void add_batch_norm(struct layout *l, const char *prefix, int n)
 {
-    struct musicfm_tensor *m;
-    va_list ap;
-
-    ARRAY_GROW(l->tensor, l->n, l->cap);
-    m = &l->tensor[l->n++];
-    memset(m, 0, sizeof(*m));
-    m->needed = needed;
-    m->t.name = name;
-    m->t.type = STORED_F32;
-    m->t.ndim = ndim;
-    va_start(ap, ndim);
-    for (int i = 0; i < ndim; i++)
-        m->t.dim[i] = va_arg(ap, int);
-    va_end(ap);
-}
-
-static void add_linear(struct musicfm_layout *l, const char *prefix, int out,
-                       int in, int needed)
-{
-    add(l, xasprintf("%s.weight", prefix), needed, 2, out, in);
-    add(l, xasprintf("%s.bias", prefix), needed, 1, out);
-}
-
-static void add_norm(struct musicfm_layout *l, const char *prefix, int n)
-{
-    add(l, xasprintf("%s.weight", prefix), 1, 1, n);
-    add(l, xasprintf("%s.bias", prefix), 1, 1, n);
-}
-
-static void add_batch_norm(struct musicfm_layout *l, const char *prefix, int n)
-{
-    add_norm(l, prefix, n);
-    add(l, xasprintf("%s.running_mean", prefix), 1, 1, n);
-    add(l, xasprintf("%s.running_var", prefix), 1, 1, n);
-    add(l, xasprintf("%s.num_batches_tracked", prefix), 0, 0);
+    layout_norm(l, prefix, n);
+    layout_add(l, xasprintf("%s.running_mean", prefix), 1, 1, n);
+    layout_add(l, xasprintf("%s.running_var", prefix), 1, 1, n);
+    layout_add(l, xasprintf("%s.num_batches_tracked", prefix), 0, 0);
     l->tensor[l->n - 1].t.type = STORED_I64;
 }
 
-static void add_front_end(struct musicfm_layout *l,
+static void add_front_end(struct layout *l,
                           const struct model_config *c)
 {
     int width = c->encoder.conv_dim;
@@ -69,27 +37,28 @@ static void add_front_end(struct musicfm_layout *l,
             int in = module == 0 && k != 2 ? 1 : width;
 
             snprintf(name, sizeof(name), "conv.conv.%d.conv%d", module, k);
-            add(l, xasprintf("%s.weight", name), 1, 4, width, in, 3, 3);
-            add(l, xasprintf("%s.bias", name), 1, 1, width);
+            layout_add(l, xasprintf("%s.weight", name), 1, 4, width, in, 3, 3);
+            layout_add(l, xasprintf("%s.bias", name), 1, 1, width);
             snprintf(name, sizeof(name), "conv.conv.%d.bn%d", module, k);
             add_batch_norm(l, name, width);
         }
-    add_linear(l, "conv.linear", c->encoder.dim, width * (c->mel.bands / 4), 1);
+    layout_linear(l, "conv.linear", c->encoder.dim, width * (c->mel.bands / 4),
+                  1);
 }
 
-static void add_part(struct musicfm_layout *l, int layer, const char *part,
+static void add_part(struct layout *l, int layer, const char *part,
                      int out, int in)
 {
     char name[256];
 
     snprintf(name, sizeof(name), "conformer.layers.%d.%s", layer, part);
     if (in)
-        add_linear(l, name, out, in, 1);
+        layout_linear(l, name, out, in, 1);
     else
-        add_norm(l, name, out);
+        layout_norm(l, name, out);
 }
 
-static void add_block(struct musicfm_layout *l, const struct encoder_config *e,
+static void add_block(struct layout *l, const struct encoder_config *e,
                       int i)
 {
     static const char *const attention[] = { "q", "k", "v", "out" };
@@ -106,64 +75,44 @@ static void add_block(struct musicfm_layout *l, const struct encoder_config *e,
     }
     add_part(l, i, "conv_module.layer_norm", d, 0);
     snprintf(name, sizeof(name), "conformer.layers.%d.conv_module", i);
-    add(l, xasprintf("%s.pointwise_conv1.weight", name), 1, 3, 2 * d, d, 1);
-    add(l, xasprintf("%s.depthwise_conv.weight", name), 1, 3, d, 1, e->kernel);
+    layout_add(l, xasprintf("%s.pointwise_conv1.weight", name), 1, 3, 2 * d, d,
+               1);
+    layout_add(l, xasprintf("%s.depthwise_conv.weight", name), 1, 3, d, 1,
+               e->kernel);
     snprintf(name, sizeof(name), "conformer.layers.%d.conv_module.batch_norm",
              i);
     add_batch_norm(l, name, d);
     snprintf(name, sizeof(name), "conformer.layers.%d.conv_module", i);
-    add(l, xasprintf("%s.pointwise_conv2.weight", name), 1, 3, d, d, 1);
+    layout_add(l, xasprintf("%s.pointwise_conv2.weight", name), 1, 3, d, d, 1);
     add_part(l, i, "ffn2_layer_norm", d, 0);
     add_part(l, i, "ffn2.intermediate_dense", e->ffn, d);
     add_part(l, i, "ffn2.output_dense", d, e->ffn);
     add_part(l, i, "final_layer_norm", d, 0);
 }
 
-static void add_tokens(struct musicfm_layout *l, const struct model_config *c)
-{
-    for (int i = 0; i < c->n_tokens; i++) {
-        struct config_tensor t[2];
-        int n = config_token_tensors(c, i, t);
-
-        for (int k = 0; k < n; k++)
-            add(l, xstrdup(t[k].name), 1, t[k].ndim, t[k].dim[0], t[k].dim[1],
-                t[k].dim[2]);
-    }
-}
-
-void musicfm_layout(struct musicfm_layout *l, const struct model_config *c)
+void musicfm_layout(struct layout *l, const struct model_config *c)
 {
     static const char mel[] = "preprocessor_melspec_2048.mel_stft";
     static const char pos[] = "conformer.pos_conv_embed.conv";
     const struct encoder_config *e = &c->encoder;
 
     memset(l, 0, sizeof(*l));
-    add(l, xstrdup("cls_token"), 0, 1, e->dim);
-    add(l, xasprintf("%s.spectrogram.window", mel), 0, 1, c->mel.n_fft);
-    add(l, xasprintf("%s.mel_scale.fb", mel), 0, 2, c->mel.n_fft / 2 + 1,
+    layout_add(l, xstrdup("cls_token"), 0, 1, e->dim);
+    layout_add(l, xasprintf("%s.spectrogram.window", mel), 0, 1, c->mel.n_fft);
+    layout_add(l, xasprintf("%s.mel_scale.fb", mel), 0, 2, c->mel.n_fft / 2 + 1,
         c->mel.bands);
-    add_tokens(l, c);
+    layout_tokens(l, c);
     add_front_end(l, c);
-    add(l, xstrdup("conformer.embed_positions.inv_freq"), 1, 1,
+    layout_add(l, xstrdup("conformer.embed_positions.inv_freq"), 1, 1,
         e->dim / e->heads / 2);
-    add(l, xasprintf("%s.bias", pos), 0, 1, e->dim);
-    add(l, xasprintf("%s.weight_g", pos), 0, 3, 1, 1, POS_KERNEL);
-    add(l, xasprintf("%s.weight_v", pos), 0, 3, e->dim,
+    layout_add(l, xasprintf("%s.bias", pos), 0, 1, e->dim);
+    layout_add(l, xasprintf("%s.weight_g", pos), 0, 3, 1, 1, POS_KERNEL);
+    layout_add(l, xasprintf("%s.weight_v", pos), 0, 3, e->dim,
         e->dim < POS_GROUPS ? 1 : e->dim / POS_GROUPS, POS_KERNEL);
-    add_norm(l, "conformer.layer_norm", e->dim);
+    layout_norm(l, "conformer.layer_norm", e->dim);
     for (int i = 0; i < e->layers; i++)
         add_block(l, e, i);
-    /* predicts tokens in pretraining: the streams' codes one behind another */
-    if (c->n_tokens)
-        add_linear(l, "linear", config_outputs(c), e->dim, 0);
-}
-
-void musicfm_layout_free(struct musicfm_layout *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        free(l->tensor[i].t.name);
-    free(l->tensor);
-    memset(l, 0, sizeof(*l));
+    layout_predict(l, c);
 }
 
 /* ---- names ---- */
@@ -200,19 +149,11 @@ char *musicfm_name(const char *name)
 
 /* ---- the configuration of a checkpoint ---- */
 
-static const struct stored *find(const struct stored *list, size_t n,
-                                 const char *name)
-{
-    struct stored key = { .name = (char *)name };
-
-    return n ? bsearch(&key, list, n, sizeof(*list), stored_by_name) : NULL;
-}
-
 /* One size of a tensor that must be there with ndim dimensions. */
 static int size_of(const struct stored *list, size_t n, const char *name,
                    int ndim, int axis, int *out, struct err *err)
 {
-    const struct stored *t = find(list, n, name);
+    const struct stored *t = layout_find(list, n, name);
     char shape[200];
 
     if (!t)
@@ -251,7 +192,7 @@ static int read_encoder(struct model_config *c, const struct stored *list,
     do
         snprintf(name, sizeof(name),
                  "conformer.layers.%d.final_layer_norm.weight", ++e->layers);
-    while (e->layers < 1000 && find(list, n, name));
+    while (e->layers < 1000 && layout_find(list, n, name));
     return 0;
 }
 
@@ -269,7 +210,7 @@ static int read_tokens(struct model_config *c, const struct stored *list,
         for (int k = 0; k < 2; k++)
             snprintf(name[k], sizeof(name[k]), "quantizer_melspec_2048_%d.%s",
                      i, part[k]);
-        if (!find(list, n, name[0]))
+        if (!layout_find(list, n, name[0]))
             break;
         TRY(size_of(list, n, name[0], 2, 0, &rows, err));
         TRY(size_of(list, n, name[1], 2, 0, &t->codes, err));
@@ -366,9 +307,6 @@ static int read_config(struct model_config *c, const struct stored *list,
                        size_t n, const cJSON *options, const cJSON *stats,
                        struct err *err)
 {
-    if (find(list, n, "feature_extractor.conv_layers.0.conv.weight"))
-        return err_set(err, ERR_UNSUPPORTED, "a MERT or HuBERT checkpoint: not "
-                       "supported yet");
     TRY(read_encoder(c, list, n, err));
     TRY(read_tokens(c, list, n, err));
     TRY(check_options(c, options, err));
@@ -400,28 +338,11 @@ int musicfm_config(struct model_config *c, const struct stored *list, size_t n,
 int musicfm_check(const struct model_config *c, const struct stored *list,
                   size_t n, struct err *err)
 {
-    struct musicfm_layout l;
-    char is[200], due[200];
-    int rc = 0;
+    struct layout l;
+    int rc;
 
     musicfm_layout(&l, c);
-    for (size_t i = 0; i < l.n && !rc; i++) {
-        const struct stored *want = &l.tensor[i].t;
-        const struct stored *t = find(list, n, want->name);
-
-        if (!l.tensor[i].needed)
-            continue;
-        if (!t)
-            rc = err_set(err, ERR_FORMAT, "no tensor \"%s\"", want->name);
-        else if (t->ndim != want->ndim ||
-                 memcmp(t->dim, want->dim, sizeof(t->dim)))
-            rc = err_set(err, ERR_FORMAT, "tensor \"%s\" has shape %s, %s is "
-                         "due", want->name, stored_shape(t, is, sizeof(is)),
-                         stored_shape(want, due, sizeof(due)));
-        else if (!stored_type_is_float(t->type))
-            rc = err_set(err, ERR_FORMAT, "tensor \"%s\" holds %s, not floats",
-                         want->name, stored_type_name(t->type));
-    }
-    musicfm_layout_free(&l);
+    rc = layout_check(&l, list, n, err);
+    layout_free(&l);
     return rc;
 }

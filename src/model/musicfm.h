@@ -8,21 +8,12 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "model/config.h"
+#include "model/layout.h"
 #include "model/stored.h"
 
-struct musicfm_tensor {
-    struct stored t; /* name, type (I64 for counters, else F32), shape */
-    int needed;      /* 0: in published files, but not used to run a model */
-};
-
 /* All tensors that a checkpoint of this configuration has: 465 for the
- * published one. The caller releases with musicfm_layout_free. */
-struct musicfm_layout {
-    struct musicfm_tensor *tensor;
-    size_t n, cap;
-};
-void musicfm_layout(struct musicfm_layout *l, const struct model_config *c);
-void musicfm_layout_free(struct musicfm_layout *l);
+ * published one. The caller releases with layout_free. */
+void musicfm_layout(struct layout *l, const struct model_config *c);
 
 /* The name that mfm's files use: without "model.", quantizers numbered, weight
  * norm as weight_g and weight_v. The caller frees. */
@@ -35,8 +26,7 @@ char *musicfm_name(const char *name);
  * (may be NULL; melspec_2048_mean and melspec_2048_std, which options may hold
  * too). Heads are empty; name is used unless options has one. Every tensor that
  * is needed is there with its shape when this returns 0. ERR_FORMAT says what
- * is missing or does not fit; ERR_UNSUPPORTED for MERT; ERR_ARG if the
- * statistics are not given. */
+ * is missing or does not fit; ERR_ARG if the statistics are not given. */
 int musicfm_config(struct model_config *c, const struct stored *list, size_t n,
                    const cJSON *options, const cJSON *stats, const char *name,
                    struct err *err);

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "base/xalloc.h"
+#include "model/bert.h"
 #include "model/musicfm.h"
 #include "model/netblock.h"
 #include "model/netfront.h"
@@ -16,6 +17,7 @@ enum { DROPS = 8 }; /* streams of random numbers that a block may use */
 static const uint64_t layer_stream = 1u << 20; /* of dropped layers */
 
 struct net {
+    struct bert_net *bert; /* does it all; NULL: Conformer */
     const struct model_config *config;
     struct params *p;
     struct net_options options;
@@ -52,7 +54,7 @@ static float bound(const struct stored *t)
     return (float)(1 / sqrt(fan_in));
 }
 
-static void describe_buffer(struct params *p, const struct stored *t)
+void net_describe_buffer(struct params *p, const struct stored *t)
 {
     enum param_kind kind = t->type == STORED_I64 ? PARAM_COUNTER : PARAM_BUFFER;
     enum param_init init = INIT_CONST;
@@ -101,9 +103,13 @@ static int is_unused(const char *name)
 
 void net_describe(const struct model_config *c, struct params *p)
 {
-    struct musicfm_layout l;
+    struct layout l;
     const struct stored *weight = NULL;
 
+    if (c->encoder.type == ENCODER_BERT) {
+        bert_net_describe(c, p);
+        return;
+    }
     musicfm_layout(&l, c);
     for (size_t i = 0; i < l.n; i++) {
         const struct stored *t = &l.tensor[i].t;
@@ -113,11 +119,11 @@ void net_describe(const struct model_config *c, struct params *p)
         if (is_unused(t->name))
             continue;
         if (is_buffer(t->name))
-            describe_buffer(p, t);
+            net_describe_buffer(p, t);
         else
             describe_trained(p, t, weight);
     }
-    musicfm_layout_free(&l);
+    layout_free(&l);
 }
 
 /* ---- making one ---- */
@@ -128,7 +134,9 @@ int net_new(struct net **out, const struct model_config *c, struct params *p,
     struct net *n = xcalloc(1, sizeof(*n));
     int all = c->encoder.layers;
 
-    (void)err;
+    *out = n;
+    if (c->encoder.type == ENCODER_BERT)
+        return bert_net_new(&n->bert, c, p, o, err);
     n->config = c;
     n->p = p;
     n->options = *o;
@@ -141,14 +149,11 @@ int net_new(struct net **out, const struct model_config *c, struct params *p,
     for (int k = 0; k < n->layers; k++)
         net_block_find(&n->block[k], p, k, c->encoder.heads);
     n->final = net_norm_find(p, "conformer.layer_norm");
-    *out = n;
     return 0;
 }
 
-void net_free(struct net *n)
+static void release(struct net *n)
 {
-    if (!n)
-        return;
     net_front_release(&n->front);
     for (int k = 0; k < n->layers; k++)
         net_block_save_release(&n->save[k]);
@@ -161,12 +166,21 @@ void net_free(struct net *n)
     free(n->save);
     free(n->hidden);
     free(n->dropped);
+}
+
+void net_free(struct net *n)
+{
+    if (n && n->bert)
+        bert_net_free(n->bert);
+    else if (n)
+        release(n);
     free(n);
 }
 
 int64_t net_frames(const struct net *n, int64_t time)
 {
-    return net_front_frames(&n->front, time);
+    return n->bert ? bert_net_frames(n->bert, time)
+                   : net_front_frames(&n->front, time);
 }
 
 /* ---- forward ---- */
@@ -230,8 +244,8 @@ static int count_batches(struct net *n, struct err *err)
     return 0;
 }
 
-int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
-                uint64_t seed, uint64_t step, struct err *err)
+static int forward(struct net *n, const float *input, int64_t batch,
+                   int64_t time, uint64_t seed, uint64_t step, struct err *err)
 {
     int64_t dim[3] = { batch, net_frames(n, time), n->config->encoder.dim };
     struct backend *be = n->p->be;
@@ -252,8 +266,18 @@ int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
     return count_batches(n, err);
 }
 
+int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
+                uint64_t seed, uint64_t step, struct err *err)
+{
+    return n->bert ? bert_net_forward(n->bert, input, batch, time, seed, step,
+                                      err)
+                   : forward(n, input, batch, time, seed, step, err);
+}
+
 const struct tensor *net_hidden(const struct net *n, int k)
 {
+    if (n->bert)
+        return bert_net_hidden(n->bert, k);
     assert(k >= 0 && k <= n->layers);
     return k == n->layers && is_whole(n) ? &n->top : &n->hidden[k];
 }
@@ -286,6 +310,8 @@ int net_backward(struct net *n, struct tensor *const *dhidden, struct err *err)
 {
     int k = n->layers;
 
+    if (n->bert)
+        return bert_net_backward(n->bert, dhidden, err);
     while (k >= 0 && !dhidden[k])
         k--;
     if (k < 0)

@@ -60,41 +60,6 @@ void net_block_find(struct net_block *b, struct params *p, int index,
 
 /* ---- feed-forward ---- */
 
-/* y = x + part, where part is dropped out or not: without dropout the product
- * adds to a copy of x at once. */
-static int add_part(const struct net_linear *l, struct tensor *y,
-                    const struct tensor *x, const struct tensor *in,
-                    float scale, struct net_block_work *w,
-                    const struct net_drop *drop, uint64_t place,
-                    struct err *err)
-{
-    struct matmul_opts add = { .scale = scale, .accumulate = 1 }, plain = {0};
-
-    TRY(net_copy(y, x, err));
-    if (!(drop->p > 0))
-        return net_linear_forward(l, y, in, add, err);
-    TRY(tensor_reserve(&w->d, x->be, x->ndim, x->dim, err));
-    TRY(net_linear_forward(l, &w->d, in, plain, err));
-    TRY(net_dropout(&w->d, drop, place, err));
-    return x->be->ops->axpby(x->be, y, scale, &w->d, 1, err);
-}
-
-/* din of dy through the same; dy stays. */
-static int part_backward(const struct net_linear *l, struct tensor *din,
-                         const struct tensor *dy, const struct tensor *in,
-                         float scale, struct net_block_work *w,
-                         const struct net_drop *drop, uint64_t place,
-                         struct err *err)
-{
-    struct matmul_opts opts = { .scale = scale };
-
-    if (!(drop->p > 0))
-        return net_linear_backward(l, din, dy, in, opts, err);
-    TRY(net_copy(&w->d, dy, err));
-    TRY(net_dropout(&w->d, drop, place, err));
-    return net_linear_backward(l, din, &w->d, in, opts, err);
-}
-
 static int reserve_wide(struct tensor *t, const struct tensor *x, int64_t width,
                         struct err *err)
 {
@@ -116,7 +81,8 @@ static int ffn_forward(const struct net_ffn *f, struct net_ffn_save *s,
     TRY(net_linear_forward(&f->up, &s->u, &s->h, plain, err));
     TRY(x->be->ops->act(x->be, &s->a, &s->u, ACT_SWISH, err));
     TRY(net_dropout(&s->a, drop, place, err));
-    return add_part(&f->down, y, x, &s->a, 0.5f, w, drop, place + 1, err);
+    return net_residual(&f->down, y, x, &s->a, 0.5f, &w->d, drop, place + 1,
+                        err);
 }
 
 /* dx holds the gradient of the part's output and gets that of its input. */
@@ -128,8 +94,8 @@ static int ffn_backward(const struct net_ffn *f, struct net_ffn_save *s,
     struct matmul_opts plain = {0};
 
     TRY(reserve_wide(&w->wide, x, s->u.dim[2], err));
-    TRY(part_backward(&f->down, &w->wide, dx, &s->a, 0.5f, w, drop, place + 1,
-                      err));
+    TRY(net_residual_backward(&f->down, &w->wide, dx, &s->a, 0.5f, &w->d, drop,
+                              place + 1, err));
     TRY(net_dropout(&w->wide, drop, place, err));
     TRY(x->be->ops->act_backward(x->be, &w->wide, &w->wide, &s->u, ACT_SWISH,
                                  err));
@@ -160,7 +126,7 @@ static int attn_forward(const struct net_block *b, struct net_block_save *s,
     TRY(net_linear_forward(&b->v, &s->v, &s->h2, plain, err));
     TRY(ops->attention_save(x->be, &s->y, &s->lse, &s->q, &s->k, &s->v,
                             b->heads, err));
-    return add_part(&b->out, y, x, &s->y, 1, w, drop, DROP_ATTN, err);
+    return net_residual(&b->out, y, x, &s->y, 1, &w->d, drop, DROP_ATTN, err);
 }
 
 static int attn_backward(const struct net_block *b, struct net_block_save *s,
@@ -174,7 +140,8 @@ static int attn_backward(const struct net_block *b, struct net_block_save *s,
 
     for (int i = 0; i < 4; i++)
         TRY(tensor_reserve(same[i], x->be, 3, x->dim, err));
-    TRY(part_backward(&b->out, &w->dx, dx, &s->y, 1, w, drop, DROP_ATTN, err));
+    TRY(net_residual_backward(&b->out, &w->dx, dx, &s->y, 1, &w->d, drop,
+                              DROP_ATTN, err));
     TRY(ops->attention_backward(x->be, &w->dq, &w->dk, &w->dv, &w->dx, &s->y,
                                 &s->lse, &s->q, &s->k, &s->v, b->heads, err));
     TRY(net_linear_backward(&b->q, &w->dx, &w->dq, &s->r, plain, err));
@@ -239,7 +206,7 @@ static int conv_forward(const struct net_block *b, struct net_block_save *s,
     TRY(ops->depthwise(x->be, &s->c, &s->g, &w->taps, &w->zero, ACT_NONE, err));
     TRY(batch_norm(b, s, first, err));
     TRY(ops->act(x->be, &s->s, &s->n, ACT_SWISH, err));
-    return add_part(&b->mix, y, x, &s->s, 1, w, drop, DROP_CONV, err);
+    return net_residual(&b->mix, y, x, &s->s, 1, &w->d, drop, DROP_CONV, err);
 }
 
 /* dx (w->dx) through batch norm and the depthwise convolution, into w->dq. */
@@ -276,7 +243,8 @@ static int conv_backward(const struct net_block *b, struct net_block_save *s,
     TRY(tensor_reserve(&w->dx, x->be, 3, x->dim, err));
     TRY(tensor_reserve(&w->dq, x->be, 3, x->dim, err));
     TRY(reserve_wide(&w->wide, x, 2 * x->dim[2], err));
-    TRY(part_backward(&b->mix, &w->dx, dx, &s->s, 1, w, drop, DROP_CONV, err));
+    TRY(net_residual_backward(&b->mix, &w->dx, dx, &s->s, 1, &w->d, drop,
+                              DROP_CONV, err));
     TRY(ops->act_backward(x->be, &w->dx, &w->dx, &s->n, ACT_SWISH, err));
     TRY(taps_backward(b, s, w, err));
     TRY(ops->glu_backward(x->be, &w->wide, &w->dq, &s->wide, err));

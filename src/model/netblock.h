@@ -26,6 +26,9 @@ struct net_norm {
     int weight, bias; /* (C) */
 };
 
+/* Adds a tensor that is not trained by gradients, with its first values. */
+void net_describe_buffer(struct params *p, const struct stored *t);
+
 /* "NAME.weight", "NAME.bias"; both must be there (bias may lack in a linear
  * layer). */
 struct net_linear net_linear_find(struct params *p, const char *name);
@@ -47,6 +50,17 @@ int net_norm_backward(const struct net_norm *n, struct tensor *dx,
 /* In place; nothing happens where d->p is 0. */
 int net_dropout(struct tensor *x, const struct net_drop *d, uint64_t place,
                 struct err *err);
+/* y = x + scale * l(in), the part behind + dropped out. d: work space. */
+int net_residual(const struct net_linear *l, struct tensor *y,
+                 const struct tensor *x, const struct tensor *in, float scale,
+                 struct tensor *d, const struct net_drop *drop, uint64_t place,
+                 struct err *err);
+/* din, the gradient by in, of that by y; dy stays as it is. */
+int net_residual_backward(const struct net_linear *l, struct tensor *din,
+                          const struct tensor *dy, const struct tensor *in,
+                          float scale, struct tensor *d,
+                          const struct net_drop *drop, uint64_t place,
+                          struct err *err);
 /* y = x, shaped like it. */
 int net_copy(struct tensor *y, const struct tensor *x, struct err *err);
 

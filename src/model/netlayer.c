@@ -102,3 +102,35 @@ int net_copy(struct tensor *y, const struct tensor *x, struct err *err)
     TRY(tensor_reserve(y, x->be, x->ndim, x->dim, err));
     return x->be->ops->axpby(x->be, y, 1, x, 0, err);
 }
+
+/* Without dropout the product adds to a copy of x at once. */
+int net_residual(const struct net_linear *l, struct tensor *y,
+                 const struct tensor *x, const struct tensor *in, float scale,
+                 struct tensor *d, const struct net_drop *drop, uint64_t place,
+                 struct err *err)
+{
+    struct matmul_opts add = { .scale = scale, .accumulate = 1 }, plain = {0};
+
+    TRY(net_copy(y, x, err));
+    if (!(drop->p > 0))
+        return net_linear_forward(l, y, in, add, err);
+    TRY(tensor_reserve(d, x->be, x->ndim, x->dim, err));
+    TRY(net_linear_forward(l, d, in, plain, err));
+    TRY(net_dropout(d, drop, place, err));
+    return x->be->ops->axpby(x->be, y, scale, d, 1, err);
+}
+
+int net_residual_backward(const struct net_linear *l, struct tensor *din,
+                          const struct tensor *dy, const struct tensor *in,
+                          float scale, struct tensor *d,
+                          const struct net_drop *drop, uint64_t place,
+                          struct err *err)
+{
+    struct matmul_opts opts = { .scale = scale };
+
+    if (!(drop->p > 0))
+        return net_linear_backward(l, din, dy, in, opts, err);
+    TRY(net_copy(d, dy, err));
+    TRY(net_dropout(d, drop, place, err));
+    return net_linear_backward(l, din, d, in, opts, err);
+}

@@ -321,6 +321,22 @@ struct backend_ops {
                                const struct tensor *inv_std,
                                const struct tensor *gamma, int groups,
                                struct err *err);
+    /* y (A, C, R), the last two dimensions of x (A, R, C) exchanged, added to y
+     * if accumulate: published weights are (Cout, Cin, K). */
+    int (*transpose_each)(struct backend *be, struct tensor *y,
+                          const struct tensor *x, int accumulate,
+                          struct err *err);
+    /* Weight normalisation of each tap (Salimans and Kingma 2016; torch's
+     * weight_norm over dimension 2): w (Cout, K, C), w[o, k, i] =
+     * g[k] v[o, i, k] / norm[k], norm (K) the Euclidean norm of v[:, :, k];
+     * v (Cout, C, K). dv, dg are added to. */
+    int (*weight_norm)(struct backend *be, struct tensor *w,
+                       struct tensor *norm, const struct tensor *v,
+                       const struct tensor *g, struct err *err);
+    int (*weight_norm_backward)(struct backend *be, struct tensor *dv,
+                                struct tensor *dg, const struct tensor *dw,
+                                const struct tensor *v, const struct tensor *g,
+                                const struct tensor *norm, struct err *err);
 };
 
 /* Opens "cpu", "auto" (the best there is) or "cuda[:N]" (not built yet:

@@ -3,6 +3,8 @@
  * A folder's kind shows in its files:
  *   mel        NAME.wav with NAME.hop240.npy (or another hop)
  *   conformer  model.pt, config.json, stats.json, forward.safetensors, inN.wav
+ *   bert       pytorch_model.bin, config.json, forward_backward.safetensors,
+ *              in0.wav
  *   dbn        cases.json with arrays NAME.npy
  *   features   logmel229.npy, chroma264.npy, ..., of in.wav
  *   pieces     pieces.safetensors
@@ -52,6 +54,7 @@ struct model;
 void check_train(struct golden *g, struct model *model);
 void check_mel(struct golden *g);
 void check_conformer(struct golden *g);
+void check_bert(struct golden *g);
 void check_dbn(struct golden *g);
 void check_features(struct golden *g);
 void check_pieces(struct golden *g);

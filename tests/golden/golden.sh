@@ -8,4 +8,5 @@ exec "$TOP_BUILDDIR/tests/golden_check" \
     "$own/mel" "$own/dbn" "$own/pieces" "$own/conformer25" "$own/conformer75" \
     "$shared/mel" "$shared/conformer25" "$shared/conformer50" \
     "$shared/conformer75" "$shared/dbn" "$shared/pieces" \
+    "$shared/bert_prenorm" "$shared/bert_postnorm" \
     "$shared/features"

@@ -131,6 +131,9 @@ static void check_folder(struct golden *g)
 {
     if (golden_has(g, "model.pt") && golden_has(g, "forward.safetensors"))
         check_conformer(g);
+    if (golden_has(g, "pytorch_model.bin") &&
+        golden_has(g, "forward_backward.safetensors"))
+        check_bert(g);
     if (golden_has(g, "cases.json"))
         check_dbn(g);
     if (golden_has(g, "pieces.safetensors"))

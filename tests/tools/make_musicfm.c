@@ -85,7 +85,7 @@ static void fill(float *f, const struct stored *t, struct random *r)
 static int write_file(const char *path, const struct model_config *c, int seed,
                       int plain, struct err *err)
 {
-    struct musicfm_layout l;
+    struct layout l;
     struct stored *list;
     struct torchfile_out *out = NULL;
     struct random r = { (uint64_t)seed };
@@ -119,7 +119,7 @@ static int write_file(const char *path, const struct model_config *c, int seed,
     for (size_t i = 0; i < l.n; i++)
         free(list[i].name);
     free(list);
-    musicfm_layout_free(&l);
+    layout_free(&l);
     return rc;
 }
 

@@ -38,7 +38,7 @@ START_TEST(musicfm_layout_published)
                      { 2, 2 } },
         .tokens = &token, .n_tokens = 1
     };
-    struct musicfm_layout l;
+    struct layout l;
     int64_t values = 0, counters = 0;
 
     musicfm_layout(&l, &c);
@@ -49,7 +49,7 @@ START_TEST(musicfm_layout_published)
     ck_assert_uint_eq(l.n, 465);
     ck_assert_int_eq(values, 329170226);
     ck_assert_int_eq(counters, 18);
-    musicfm_layout_free(&l);
+    layout_free(&l);
 }
 END_TEST
 

@@ -221,6 +221,45 @@ static inline float cpu_exp(float x)
     return p * r;
 }
 
+/* BERT's: conv1d.c, conv1d_grouped.c, groupnorm.c, weightnorm.c */
+int cpu_conv1d(struct backend *be, struct tensor *y, const struct tensor *x,
+               const struct tensor *w, int stride, struct err *err);
+int cpu_conv1d_dx(struct backend *be, struct tensor *dx,
+                  const struct tensor *dy, const struct tensor *w, int stride,
+                  struct err *err);
+int cpu_conv1d_dw(struct backend *be, struct tensor *dw,
+                  const struct tensor *dy, const struct tensor *x, int stride,
+                  struct err *err);
+int cpu_conv1d_grouped(struct backend *be, struct tensor *y,
+                       const struct tensor *x, const struct tensor *w,
+                       const struct tensor *bias, int groups, struct err *err);
+int cpu_conv1d_grouped_backward(struct backend *be, struct tensor *dx,
+                                struct tensor *dw, struct tensor *dbias,
+                                const struct tensor *dy,
+                                const struct tensor *x, const struct tensor *w,
+                                int groups, struct err *err);
+int cpu_group_norm(struct backend *be, struct tensor *y, struct tensor *mean,
+                   struct tensor *inv_std, const struct tensor *x,
+                   const struct tensor *gamma, const struct tensor *beta,
+                   int groups, float eps, struct err *err);
+int cpu_group_norm_backward(struct backend *be, struct tensor *dx,
+                            struct tensor *dgamma, struct tensor *dbeta,
+                            const struct tensor *dy, const struct tensor *x,
+                            const struct tensor *mean,
+                            const struct tensor *inv_std,
+                            const struct tensor *gamma, int groups,
+                            struct err *err);
+int cpu_transpose_each(struct backend *be, struct tensor *y,
+                       const struct tensor *x, int accumulate,
+                       struct err *err);
+int cpu_weight_norm(struct backend *be, struct tensor *w, struct tensor *norm,
+                    const struct tensor *v, const struct tensor *g,
+                    struct err *err);
+int cpu_weight_norm_backward(struct backend *be, struct tensor *dv,
+                             struct tensor *dg, const struct tensor *dw,
+                             const struct tensor *v, const struct tensor *g,
+                             const struct tensor *norm, struct err *err);
+
 /* the operations, by file */
 int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                const struct tensor *w, const struct tensor *bias,
