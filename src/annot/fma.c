@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "annot/lines.h"
 #include "base/strbuf.h"
@@ -204,4 +205,42 @@ int fma_list(struct tags *out, const char *text, struct err *err)
         free(out->v[--out->n].label);
     strbuf_release(&item);
     return rc;
+}
+
+const char *fma_broken(int id)
+{
+    static const int silent[] = { 99134, 108925, 133297 };
+    static const int cut[] = {
+        1486, 5574, 65753, 80391, 98558, 98559, 98560, 98565, 98566, 98567,
+        98568, 98569, 98571, 105247, 108924, 126981, 127336, 143992
+    };
+    static const int header[] = { 80015, 115235, 117759 };
+
+    for (size_t i = 0; i < ARRAY_LEN(silent); i++)
+        if (silent[i] == id)
+            return "the published clip has no audio";
+    for (size_t i = 0; i < ARRAY_LEN(cut); i++)
+        if (cut[i] == id)
+            return "the published clip is cut short";
+    for (size_t i = 0; i < ARRAY_LEN(header); i++)
+        if (header[i] == id)
+            return "the header or codec of the published file is broken";
+    return NULL;
+}
+
+char *fma_audio(const char *root, int id)
+{
+    static const char *const dirs[] = { "fma_full", "fma_large", "fma_medium",
+                                        "fma_small", "." };
+    char name[16];
+
+    fma_path(name, id);
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+        char *path = xasprintf("%s/%s/%s", root, dirs[i], name);
+
+        if (!access(path, F_OK))
+            return path;
+        free(path);
+    }
+    return NULL;
 }

@@ -43,6 +43,15 @@ int fma_list(struct tags *out, const char *text, struct err *err);
 /* Where the audio of a track lies: "NNN/NNNNNN.mp3". out has 16 bytes. */
 void fma_path(char out[16], int id);
 
+/* The path of the audio of a track that lies in root itself or in a folder
+ * fma_full, fma_large, fma_medium or fma_small of it; NULL if it is absent. The
+ * caller frees it. */
+char *fma_audio(const char *root, int id);
+
+/* Why the published audio of a track is of no use: cut behind the end of the
+ * track, silent, or not decodable; NULL if nothing is known against it. */
+const char *fma_broken(int id);
+
 /* Whether a text begins with the first two header lines. */
 bool fma_is(const char *text);
 

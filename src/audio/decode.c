@@ -115,6 +115,7 @@ struct decoder {
     double in_s;                /* seconds decoded */
     int64_t samples;            /* samples given to the caller */
     int finished;               /* the end was reported */
+    int quiet;
     double hint_s;
     int hint_exact;
     int open_end;               /* the header tells no length */
@@ -284,24 +285,6 @@ static int open_format(struct decoder *d, const struct decode_source *src,
     return rc < 0 ? open_failed(d, rc, err) : 0;
 }
 
-/* Whether a wav or au was written by a program that could not go back to the
- * header: the length there is 0 or about 2^31 or 2^32 bytes, and stays so when
- * the stream is kept in a file. */
-static int has_open_end(const unsigned char *h)
-{
-    uint32_t n;
-
-    if (!memcmp(h, "RIFF", 4))
-        n = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 |
-            (uint32_t)h[7] << 24;
-    else if (!memcmp(h, ".snd", 4))
-        n = h[11] | (uint32_t)h[10] << 8 | (uint32_t)h[9] << 16 |
-            (uint32_t)h[8] << 24;
-    else
-        return 0;
-    return n == 0 || n >= 0x7ff00000;
-}
-
 static void read_hint(struct decoder *d)
 {
     const AVStream *st = d->stream;
@@ -313,7 +296,7 @@ static void read_hint(struct decoder *d)
         d->hint_s = (double)d->format->duration / AV_TIME_BASE;
     if (!(d->hint_s > 0))
         d->hint_s = 0;
-    d->open_end = has_open_end(d->source.start);
+    d->open_end = source_open_ended(&d->source);
     /* A header written to a pipe claims a length that nobody knew. */
     d->hint_exact = source_seekable(&d->source) &&
                     d->format->duration_estimation_method !=
@@ -382,7 +365,13 @@ int decoder_open(struct decoder **out, const struct decode_source *src,
     d = xcalloc(1, sizeof(*d));
     d->rate = rate;
     d->frame_pos = -1;
-    rc = source_open(&d->source, src->path, src->prefix, src->prefix_len, err);
+    d->quiet = src->quiet;
+    if (src->memory)
+        rc = source_memory(&d->source, src->path, src->memory, src->memory_len,
+                           err);
+    else
+        rc = source_open(&d->source, src->path, src->prefix, src->prefix_len,
+                         err);
     if (rc)
         goto out;
     d->name = d->source.name;
@@ -651,7 +640,7 @@ static int finish(struct decoder *d, struct err *err)
     }
     d->finished = 1;
     warning = decoder_warning(d);
-    if (warning)
+    if (warning && !d->quiet)
         log_warn("%s", warning);
     return 0;
 }
@@ -692,4 +681,9 @@ const char *decoder_warning(struct decoder *d)
 double decoder_duration_hint(const struct decoder *d)
 {
     return d->hint_s;
+}
+
+double decoder_duration_exact(const struct decoder *d)
+{
+    return d->hint_exact && !d->open_end ? d->hint_s : 0;
 }

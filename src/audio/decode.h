@@ -42,6 +42,9 @@ struct decode_source {
     enum decode_raw raw; /* headerless PCM instead of a container, of */
     int raw_rate;        /* this many Hz and */
     int raw_channels;    /* interleaved channels */
+    const void *memory;  /* a whole file in memory, borrowed; path is then */
+    size_t memory_len;   /* only its name */
+    int quiet;           /* damage is not logged */
 };
 
 /* Opens src for reading at rate (Hz). Returns 0 and sets *out, freed by
@@ -68,5 +71,9 @@ const char *decoder_warning(struct decoder *d);
 /* The length in seconds that the container claims, 0 if unknown. Good for
  * progress, not for results. */
 double decoder_duration_hint(const struct decoder *d);
+
+/* The same where the container tells it and no damage is in sight, else 0 (mp3
+ * without a Xing header, a wav that was written to a pipe...). */
+double decoder_duration_exact(const struct decoder *d);
 
 #endif

@@ -60,6 +60,17 @@ int source_open(struct source *s, const char *path, const void *prefix,
     return keep_prefix(s, prefix, prefix_len, err);
 }
 
+int source_memory(struct source *s, const char *name, const void *memory,
+                  size_t n, struct err *err)
+{
+    memset(s, 0, sizeof(*s));
+    s->name = name;
+    s->fd = -1;
+    s->memory = memory;
+    s->size = (int64_t)n;
+    return n ? 0 : err_set(err, ERR_FORMAT, "%s: the file is empty", name);
+}
+
 void source_release(struct source *s)
 {
     if (s->owned)
@@ -70,6 +81,13 @@ void source_release(struct source *s)
 
 static ssize_t read_some(struct source *s, void *buf, size_t n)
 {
+    if (s->memory) {
+        int64_t left = s->pos < s->size ? s->size - s->pos : 0;
+
+        n = (int64_t)n < left ? n : (size_t)left;
+        memcpy(buf, s->memory + (left ? s->pos : 0), n);
+        return (ssize_t)n;
+    }
     if (s->size >= 0)
         return pread(s->fd, buf, n, s->base + s->pos);
     if ((uint64_t)s->pos < s->prefix_len) {
@@ -110,4 +128,23 @@ int source_seekable(const struct source *s)
 void source_seek(struct source *s, int64_t pos)
 {
     s->pos = pos;
+}
+
+/* Whether a wav or au was written by a program that could not go back to the
+ * header: the length there is 0 or about 2^31 or 2^32 bytes, and stays so when
+ * the stream is kept in a file. */
+int source_open_ended(const struct source *s)
+{
+    const unsigned char *h = s->start;
+    uint32_t n;
+
+    if (!memcmp(h, "RIFF", 4))
+        n = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 |
+            (uint32_t)h[7] << 24;
+    else if (!memcmp(h, ".snd", 4))
+        n = h[11] | (uint32_t)h[10] << 8 | (uint32_t)h[9] << 16 |
+            (uint32_t)h[8] << 24;
+    else
+        return 0;
+    return n == 0 || n >= 0x7ff00000;
 }

@@ -17,6 +17,7 @@ struct source {
     int64_t size;      /* bytes of a regular file; -1: cannot seek */
     int64_t pos;       /* the next byte to read */
     int64_t read_sum;  /* bytes ever read, again and again included */
+    const unsigned char *memory; /* NULL, or the bytes; borrowed */
     void *prefix;      /* owned copy of what was taken from a stream before */
     size_t prefix_len;
     unsigned char start[SOURCE_START]; /* the first bytes, as far as read */
@@ -29,6 +30,9 @@ struct source {
  * After a failure too, release. */
 int source_open(struct source *s, const char *path, const void *prefix,
                 size_t prefix_len, struct err *err);
+/* The same for n bytes in memory (borrowed) under a name. */
+int source_memory(struct source *s, const char *name, const void *memory,
+                  size_t n, struct err *err);
 void source_release(struct source *s);
 
 /* Up to n bytes; the number read, 0 at the end, -1 with s->error set. */
@@ -37,5 +41,9 @@ int source_read(struct source *s, void *buf, size_t n);
 /* Whether it can seek; and the seek, to 0 <= pos (the end may be passed). */
 int source_seekable(const struct source *s);
 void source_seek(struct source *s, int64_t pos);
+
+/* Whether it is a wav or au whose header tells no length (known once its start
+ * was read). */
+int source_open_ended(const struct source *s);
 
 #endif

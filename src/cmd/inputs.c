@@ -1,35 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cmd/inputs.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "audio/stem.h"
+#include "audio/walk.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-#include "cmd/stem.h"
-
-/* The folders from the operand down to the one being read. */
-struct above {
-    const struct above *up;
-    dev_t dev;
-    ino_t ino;
-};
-
-struct entry {
-    char *name;
-    int is_dir;
-};
-
-struct entries {
-    struct entry *item;
-    size_t n, cap;
-};
 
 static void add(struct inputs *in, char *path, char *error)
 {
@@ -37,91 +19,9 @@ static void add(struct inputs *in, char *path, char *error)
     in->item[in->n++] = (struct input){ path, error };
 }
 
-static char *join(const char *dir, const char *name)
+static void add_walked(void *in, char *path, char *error)
 {
-    size_t n = strlen(dir);
-
-    return xasprintf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
-}
-
-/* Asks the file system only where the entry does not say what it is. */
-static int entry_is_dir(const char *dir, const struct dirent *e)
-{
-    struct stat st;
-    char *path;
-    int is_dir;
-
-    if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
-        return e->d_type == DT_DIR;
-    path = join(dir, e->d_name);
-    is_dir = !stat(path, &st) && S_ISDIR(st.st_mode);
-    free(path);
-    return is_dir;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct entry *)a)->name,
-                  ((const struct entry *)b)->name);
-}
-
-/* The folders and audio files of dir, sorted. Returns 0 or errno. */
-static int read_folder(struct entries *out, const char *dir)
-{
-    DIR *d = opendir(dir);
-    const struct dirent *e;
-    int failed;
-
-    if (!d)
-        return errno;
-    while (errno = 0, (e = readdir(d))) {
-        int is_dir;
-
-        if (e->d_name[0] == '.')
-            continue;
-        is_dir = entry_is_dir(dir, e);
-        if (!is_dir && !stem_is_audio(e->d_name))
-            continue;
-        ARRAY_GROW(out->item, out->n, out->cap);
-        out->item[out->n++] = (struct entry){ xstrdup(e->d_name), is_dir };
-    }
-    failed = errno;
-    closedir(d);
-    if (out->n)
-        qsort(out->item, out->n, sizeof(*out->item), by_name);
-    return failed;
-}
-
-static void walk(struct inputs *in, const char *dir, const struct above *up)
-{
-    struct entries all = {0};
-    struct above here = { .up = up };
-    struct stat st;
-    int failed;
-
-    if (!stat(dir, &st)) {
-        here.dev = st.st_dev;
-        here.ino = st.st_ino;
-        for (; up; up = up->up)
-            if (up->dev == st.st_dev && up->ino == st.st_ino)
-                return;
-    }
-    failed = read_folder(&all, dir);
-    if (failed)
-        add(in, xstrdup(dir), xasprintf("%s: cannot read the folder: %s", dir,
-                                        strerror(failed)));
-    for (size_t i = 0; i < all.n; i++) {
-        char *path = join(dir, all.item[i].name);
-
-        if (all.item[i].is_dir) {
-            walk(in, path, &here);
-            free(path);
-        } else {
-            add(in, path, NULL);
-        }
-        free(all.item[i].name);
-    }
-    free(all.item);
+    add(in, path, error);
 }
 
 static void add_path(struct inputs *in, const struct cmd_common *c,
@@ -137,7 +37,7 @@ static void add_path(struct inputs *in, const struct cmd_common *c,
             xasprintf("%s: is a folder; give -r to take the files in it",
                       path));
     } else {
-        walk(in, path, NULL);
+        walk_audio(path, add_walked, in);
         if (in->n == before)
             log_warn("%s: no audio files in it", path);
     }

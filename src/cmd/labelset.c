@@ -11,10 +11,10 @@
 
 #include "annot/mfmjson.h"
 #include "annot/read.h"
+#include "audio/stem.h"
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "cmd/labels.h"
-#include "cmd/stem.h"
 
 enum { SPOOL_MOST = 0x7fffffff };
 

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "audio/stem.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/xalloc.h"
-#include "cmd/stem.h"
 
 struct stem {
     char *name;

@@ -36,7 +36,7 @@ static void load(void)
                 ARRAY_LEN(symbols), &load_err);
 }
 
-int fft_new(struct fft **out, int n, struct err *err)
+static int make(struct fft **out, enum AVTXType type, int n, struct err *err)
 {
     struct fft *f;
     float scale = 1;
@@ -49,13 +49,23 @@ int fft_new(struct fft **out, int n, struct err *err)
         return err_set(err, load_err.code, "%s", load_err.msg);
     f = xcalloc(1, sizeof(*f));
     f->n = n;
-    if (tx_init(&f->tx, &f->run, AV_TX_FLOAT_RDFT, 0, n, &scale, 0) < 0) {
+    if (tx_init(&f->tx, &f->run, type, 0, n, &scale, 0) < 0) {
         free(f);
         return err_set(err, ERR_NOMEM, "no Fourier transform of %d samples",
                        n);
     }
     *out = f;
     return 0;
+}
+
+int fft_new(struct fft **out, int n, struct err *err)
+{
+    return make(out, AV_TX_FLOAT_RDFT, n, err);
+}
+
+int fft_new_complex(struct fft **out, int n, struct err *err)
+{
+    return make(out, AV_TX_FLOAT_FFT, n, err);
 }
 
 void fft_free(struct fft *f)
@@ -70,4 +80,9 @@ void fft_real(struct fft *f, float *out, float *in)
 {
     f->run(f->tx, out, in, sizeof(float));
     out[f->n + 1] = 0; /* libavutil 57 leaves it as it was */
+}
+
+void fft_complex(struct fft *f, float *out, float *in)
+{
+    f->run(f->tx, out, in, 2 * sizeof(float));
 }

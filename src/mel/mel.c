@@ -20,7 +20,7 @@ int mel_new(struct mel **out, const struct mel_config *config,
 {
     struct stft_config stft = { config->n_fft, config->hop, STFT_REFLECT };
     struct melbank_config bank = { config->rate, config->n_fft, config->bands,
-                                   config->f_min, config->f_max };
+                                   config->f_min, config->f_max, MELBANK_HTK };
     struct mel *m = calloc(1, sizeof(*m));
     int rc;
 

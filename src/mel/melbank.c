@@ -16,22 +16,28 @@ struct melbank {
     struct filter filter[]; /* (bands) */
 };
 
-static double hz_to_mel(double f)
+/* Slaney's scale: 15 mel at 1 kHz, and 27 more at 6.4 kHz. */
+static double hz_to_mel(enum melbank_scale scale, double f)
 {
-    return 2595 * log10(1 + f / 700);
+    if (scale == MELBANK_HTK)
+        return 2595 * log10(1 + f / 700);
+    return f < 1000 ? f * 3 / 200 : 15 + log(f / 1000) * 27 / log(6.4);
 }
 
-static double mel_to_hz(double mel)
+static double mel_to_hz(enum melbank_scale scale, double mel)
 {
-    return 700 * (pow(10, mel / 2595) - 1);
+    if (scale == MELBANK_HTK)
+        return 700 * (pow(10, mel / 2595) - 1);
+    return mel < 15 ? mel * 200 / 3 : 1000 * exp((mel - 15) * log(6.4) / 27);
 }
 
 /* Point i of the bands + 2. */
 static double point(const struct melbank_config *c, int i)
 {
-    double lo = hz_to_mel(c->f_min), hi = hz_to_mel(c->f_max);
+    double lo = hz_to_mel(c->scale, c->f_min);
+    double hi = hz_to_mel(c->scale, c->f_max);
 
-    return mel_to_hz(lo + (hi - lo) * i / (c->bands + 1));
+    return mel_to_hz(c->scale, lo + (hi - lo) * i / (c->bands + 1));
 }
 
 /* Writes the non-zero weights of band b to w and returns how many. */
@@ -39,6 +45,7 @@ static int make_filter(const struct melbank_config *c, int b, int *first,
                        float *w)
 {
     double lo = point(c, b), mid = point(c, b + 1), hi = point(c, b + 2);
+    double height = c->scale == MELBANK_SLANEY ? 2 / (hi - lo) : 1;
     int n = 0;
 
     for (int k = 0; k <= c->n_fft / 2; k++) {
@@ -50,7 +57,7 @@ static int make_filter(const struct melbank_config *c, int b, int *first,
             continue;
         if (!n)
             *first = k;
-        w[n++] = (float)x;
+        w[n++] = (float)(x * height);
     }
     return n;
 }

@@ -13,6 +13,25 @@
  *                "tag": {"hidden": 0, "rate": "clip", ...}},
  *      "provenance": "...", "license": "CC0-1.0"}
  *
+ * or, for MERT's encoder, which hears the sound itself (mel is what tokens are
+ * made of),
+ *
+ *      "encoder": {"type": "bert", "rate": 75, "dim": 1024, "layers": 24,
+ *                  "heads": 16, "ffn": 4096, "norm": "pre",
+ *                  "conv_dim": [512, 512, 512, 512, 512, 512, 512],
+ *                  "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+ *                  "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+ *                  "pos_kernel": 128, "pos_groups": 16}
+ *
+ * Tokens may be of several kinds at once; their streams follow one another:
+ *
+ *      {"type": "random", "stack": 4, "dim": 16, "codes": 8192}
+ *      {"type": "rvq", "stack": 4, "dim": 512, "codes": 1024, "stages": 8}
+ *      {"type": "kmeans", "feature": "logmel229", "hop": 320, "dim": 229,
+ *       "codes": 300}
+ *
+ * A file of tokens alone (mfm tokenize --fit) has no "encoder" and no heads.
+ *
  * Fields that this version does not know are ignored. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
@@ -23,14 +42,27 @@
 
 enum { CONFIG_FORMAT = 1 };
 
-enum encoder_type { ENCODER_CONFORMER, ENCODER_BERT };
+enum encoder_type { ENCODER_CONFORMER, ENCODER_BERT, ENCODER_NONE };
+enum bert_norm { BERT_PRE_NORM, BERT_POST_NORM };
+enum { BERT_MAX_CONVS = 16 };
 enum token_type { TOKENS_RANDOM, TOKENS_KMEANS, TOKENS_RVQ };
+enum token_feature { TOKENS_LOGMEL229, TOKENS_CHROMA264 };
 enum head_activation { HEAD_SOFTMAX, HEAD_SIGMOID };
 enum { HEAD_MIX = -2 };
 
 struct mel_settings {
     int n_fft, hop, bands; /* hop in samples */
     double mean, std;      /* of the dB values of the training corpus */
+};
+
+/* What BERT has and the Conformer has not: MODEL.md 4 of the design. Its input
+ * is sound, not mel. Where the JSON lacks a field it is MERT's. */
+struct bert_config {
+    enum bert_norm norm;   /* "pre": before each part; "post": behind it */
+    int n_convs;           /* of the extractor, 1..BERT_MAX_CONVS */
+    int conv_dim[BERT_MAX_CONVS], conv_kernel[BERT_MAX_CONVS];
+    int conv_stride[BERT_MAX_CONVS];
+    int pos_kernel, pos_groups; /* of the position convolution */
 };
 
 struct encoder_config {
@@ -40,12 +72,15 @@ struct encoder_config {
     int kernel;            /* of the depthwise convolution, odd */
     int conv_dim;          /* channels of the front end */
     int time_strides[2];   /* of its two modules */
+    struct bert_config bert;
 };
 
 struct token_config {
     enum token_type type;
-    int stack;  /* mel frames in one token */
-    int dim;    /* of a code */
+    enum token_feature feature; /* kmeans: what is clustered */
+    int hop;    /* kmeans: samples from one frame of it to the next */
+    int stack;  /* random, rvq: mel frames in one token; kmeans: 1 */
+    int dim;    /* of a code; rvq: stack * bands, kmeans: of the feature */
     int codes;  /* of one codebook */
     int stages; /* rvq: codebooks in a row; else 1 */
 };
@@ -79,8 +114,7 @@ struct model_config {
 };
 
 /* ERR_FORMAT names the field and its limits; ERR_UNSUPPORTED for a newer
- * format and for encoders that this version cannot run. Rate, hop and strides,
- * dim and heads must fit together. */
+ * format. Rate, hop and strides, dim and heads must fit together. */
 int config_parse(struct model_config *c, const cJSON *json, struct err *err);
 int config_parse_text(struct model_config *c, const char *json,
                       struct err *err);
@@ -89,11 +123,34 @@ int config_parse_text(struct model_config *c, const char *json,
 int config_check(const struct model_config *c, struct err *err);
 void config_release(struct model_config *c);
 
+/* MERT's extractor: seven convolutions of width channels, 320 samples a
+ * state; its position convolution, and "pre". */
+void config_bert_defaults(struct bert_config *b, int width);
+
+/* Samples from one hidden state to the next. */
+int config_hop(const struct model_config *c);
+
 /* Appends the JSON on one line; config_parse reads it back equal. */
 void config_print(const struct model_config *c, struct strbuf *out);
 
 /* Logits of the layer that predicts tokens: codes of all streams. */
 int config_outputs(const struct model_config *c);
+
+/* Streams of tokens: one for each of c->tokens, for rvq one for each stage. */
+int config_streams(const struct model_config *c);
+/* Samples of one token, the same for all. 0 if there are none. */
+int config_token_step(const struct model_config *c);
+
+/* The names and shapes of the tensors of c->tokens[i]: of random
+ * quantizer_melspec_2048_I.random_projection (stack * bands, dim) and .codebook
+ * (codes, dim); of kmeans tokens.I.centers (codes, dim); of rvq the same
+ * (stages, codes, dim). Returns how many, 1 or 2. */
+struct config_tensor {
+    char name[64];
+    int ndim, dim[3];
+};
+int config_token_tensors(const struct model_config *c, int i,
+                         struct config_tensor out[2]);
 
 /* NULL if there is no head of that task. */
 const struct head_config *config_head(const struct model_config *c,

@@ -131,7 +131,7 @@ static void forget(struct source *s, size_t i)
 /* Tables of the front end and of the tokens stay exact. */
 static int is_table(const char *name)
 {
-    return !strncmp(name, "quantizer_", 10) ||
+    return !strncmp(name, "quantizer_", 10) || !strncmp(name, "tokens.", 7) ||
            !strncmp(name, "preprocessor_", 13);
 }
 

@@ -34,9 +34,13 @@ int encoder_new(struct encoder **out, struct model *m, struct backend *be,
                 struct err *err)
 {
     const struct encoder_config *c = &m->config.encoder;
-    struct encoder *e = xcalloc(1, sizeof(*e));
+    struct encoder *e;
     int rc;
 
+    if (c->type == ENCODER_NONE)
+        return err_set(err, ERR_UNSUPPORTED, "%s: holds tokens only, no "
+                       "encoder: give a model with -m", m->path);
+    e = xcalloc(1, sizeof(*e));
     e->be = be;
     e->config = c;
     e->bands = m->config.mel.bands;

@@ -122,12 +122,12 @@ static void add_block(struct musicfm_layout *l, const struct encoder_config *e,
 static void add_tokens(struct musicfm_layout *l, const struct model_config *c)
 {
     for (int i = 0; i < c->n_tokens; i++) {
-        const struct token_config *t = &c->tokens[i];
+        struct config_tensor t[2];
+        int n = config_token_tensors(c, i, t);
 
-        add(l, xasprintf("quantizer_melspec_2048_%d.random_projection", i), 1,
-            2, t->stack * c->mel.bands, t->dim);
-        add(l, xasprintf("quantizer_melspec_2048_%d.codebook", i), 1, 2,
-            t->codes, t->dim);
+        for (int k = 0; k < n; k++)
+            add(l, xstrdup(t[k].name), 1, t[k].ndim, t[k].dim[0], t[k].dim[1],
+                t[k].dim[2]);
     }
 }
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/rng.h"
+
 struct quant {
     int width, dim, codes;
     float *projection; /* (width, dim) */
@@ -50,6 +52,35 @@ int quant_new(struct quant **out, const float *projection,
 void quant_free(struct quant *q)
 {
     free(q);
+}
+
+/* out (n) ~ N(0, std^2), from blocks of the stream; pairs share two words. */
+static void normal(float *out, size_t n, double std, uint64_t seed,
+                   uint64_t stream)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t r[4];
+
+        rng_block(r, seed, stream, i / 4);
+        for (size_t k = 0; k < 4 && i + k < n; k++) {
+            const uint32_t *pair = r + (k & 2);
+            double radius = sqrt(-2 * log((pair[0] + 0.5) * 0x1p-32));
+            double angle = 2 * M_PI * pair[1] * 0x1p-32;
+
+            out[i + k] = (float)(std * radius * (k & 1 ? sin(angle)
+                                                       : cos(angle)));
+        }
+    }
+}
+
+void quant_draw(float *projection, float *codebook, int width, int dim,
+                int codes, uint64_t seed, int number)
+{
+    uint64_t stream = 2 * (uint64_t)number;
+
+    normal(projection, (size_t)width * (size_t)dim, sqrt(2.0 / (width + dim)),
+           seed, stream);
+    normal(codebook, (size_t)codes * (size_t)dim, 1, seed, stream + 1);
 }
 
 int quant_codes(const struct quant *q)

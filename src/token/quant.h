@@ -16,6 +16,12 @@ int quant_new(struct quant **out, const float *projection,
               struct err *err);
 void quant_free(struct quant *q); /* NULL is allowed */
 
+/* Draws projection (width, dim) ~ N(0, 2 / (width + dim)) (Xavier) and codebook
+ * (codes, dim) ~ N(0, 1), as BEST-RQ does; codebook number number of several
+ * has numbers of its own. Philox and Box-Muller. */
+void quant_draw(float *projection, float *codebook, int width, int dim,
+                int codes, uint64_t seed, int number);
+
 int quant_codes(const struct quant *q);
 
 /* token[i] for each row of x (n, width): x is projected, and the code with the

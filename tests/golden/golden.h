@@ -4,6 +4,7 @@
  *   mel        NAME.wav with NAME.hop240.npy (or another hop)
  *   conformer  model.pt, config.json, stats.json, forward.safetensors, inN.wav
  *   dbn        cases.json with arrays NAME.npy
+ *   features   logmel229.npy, chroma264.npy, ..., of in.wav
  *   pieces     pieces.safetensors
  * Each check prints the largest difference of each quantity and its
  * tolerance. */
@@ -40,12 +41,19 @@ int golden_samples(const char *path, int rate, float **x, size_t *n,
 int golden_mel(const char *path, int hop, float **x, size_t *frames,
                struct err *err);
 
+/* The mel of 24 kHz samples x (n, more than 1024) in dB, (n / hop, 128), all in
+ * double but for the filters, bank (1025, 128): the reference has made those in
+ * f32. */
+void golden_mel64(double *out, const float *x, int64_t n, int hop,
+                  const float *bank);
+
 struct model;
 /* train.safetensors and train.json of a conformer folder. */
 void check_train(struct golden *g, struct model *model);
 void check_mel(struct golden *g);
 void check_conformer(struct golden *g);
 void check_dbn(struct golden *g);
+void check_features(struct golden *g);
 void check_pieces(struct golden *g);
 
 #endif

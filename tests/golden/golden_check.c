@@ -135,6 +135,8 @@ static void check_folder(struct golden *g)
         check_dbn(g);
     if (golden_has(g, "pieces.safetensors"))
         check_pieces(g);
+    if (golden_has(g, "logmel229.npy"))
+        check_features(g);
     if (has_ending(g, ".hop240.npy") || has_ending(g, ".hop160.npy"))
         check_mel(g);
     if (!g->checked)

@@ -125,7 +125,8 @@ static int write_file(const char *path, const struct model_config *c, int seed,
 
 int main(int argc, char **argv)
 {
-    struct token_config token = { TOKENS_RANDOM, 4, 16, 4096, 1 };
+    struct token_config token = { .type = TOKENS_RANDOM, .stack = 4, .dim = 16,
+                                  .codes = 4096, .stages = 1 };
     struct model_config c = {
         .sample_rate = 24000,
         .mel = { 2048, 240, 128, 0, 1 },

@@ -43,6 +43,36 @@ START_TEST(fft_real_is_the_definition)
 }
 END_TEST
 
+START_TEST(fft_complex_is_the_definition)
+{
+    enum { SIZE = 64 };
+    float *in = aligned_alloc(FFT_ALIGN, 8 * SIZE);
+    float *out = aligned_alloc(FFT_ALIGN, 8 * SIZE);
+    double x[2 * SIZE];
+    struct fft *f;
+
+    ck_assert(!fft_new_complex(&f, SIZE, NULL));
+    for (int i = 0; i < 2 * SIZE; i++)
+        x[i] = in[i] = (float)((i * 37) % 101) / 101 - 0.3f;
+    fft_complex(f, out, in);
+    for (int k = 0; k < SIZE; k++) {
+        double re = 0, im = 0;
+
+        for (int t = 0; t < SIZE; t++) {
+            double a = 2 * M_PI * (k * t % SIZE) / SIZE;
+
+            re += x[2 * t] * cos(a) + x[2 * t + 1] * sin(a);
+            im += x[2 * t + 1] * cos(a) - x[2 * t] * sin(a);
+        }
+        ck_assert_double_eq_tol(out[2 * k], re, 1e-6 * SIZE);
+        ck_assert_double_eq_tol(out[2 * k + 1], im, 1e-6 * SIZE);
+    }
+    fft_free(f);
+    free(in);
+    free(out);
+}
+END_TEST
+
 START_TEST(fft_new_refuses_sizes)
 {
     static const int sizes[] = { -1, 0, 8, 2047, 1 << 21 };
@@ -60,6 +90,7 @@ int main(void)
     TCase *t = tcase_create("fft");
 
     tcase_add_loop_test(t, fft_real_is_the_definition, 0, 3);
+    tcase_add_test(t, fft_complex_is_the_definition);
     tcase_add_loop_test(t, fft_new_refuses_sizes, 0, 5);
     suite_add_tcase(s, t);
     return unit_run(s);

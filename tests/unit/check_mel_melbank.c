@@ -10,7 +10,7 @@
 enum { BINS = 1025, BANDS = 128 };
 
 static const struct melbank_config published = { 24000, 2048, BANDS, 0,
-                                                 12000 };
+                                                 12000, MELBANK_HTK };
 
 /* Row k of the bank, (bins, bands). */
 static void respond(const struct melbank *m, int k, float *out)
@@ -69,13 +69,45 @@ START_TEST(melbank_partition)
 }
 END_TEST
 
+/* Slaney's triangles have area 1 (their bins are 11.7 Hz apart, so that a sum
+ * of their weights is near only for wide ones), peaks at 200/3 Hz a mel below
+ * 1 kHz; against librosa: tests/golden_check on golden/features. */
+START_TEST(melbank_slaney)
+{
+    struct melbank_config c = { 24000, 2048, 40, 0, 12000, MELBANK_SLANEY };
+    struct melbank *m = NULL;
+    double area[40] = {0}, peak[40] = {0};
+    float row[40];
+    int top[40] = {0};
+
+    ck_assert(!melbank_new(&m, &c, NULL));
+    for (int k = 0; k < BINS; k++) {
+        respond(m, k, row);
+        for (int b = 0; b < 40; b++) {
+            area[b] += row[b] * 24000.0 / 2048;
+            if (row[b] > peak[b]) {
+                peak[b] = row[b];
+                top[b] = k;
+            }
+        }
+    }
+    for (int b = 0; b < 40; b++)
+        ck_assert_double_eq_tol(area[b], 1, 0.01);
+    /* 12 kHz is 51.143 mel: band b is centred on (b + 1) * 51.143 / 41 */
+    ck_assert_int_eq(top[0], 7);
+    ck_assert_int_eq(top[9], 71);
+    ck_assert_int_eq(top[39], 940);
+    melbank_free(m);
+}
+END_TEST
+
 START_TEST(melbank_new_refuses)
 {
     struct melbank_config bad[] = {
-        { 24000, 2048, 0, 0, 12000 },   { 24000, 2048, 128, 100, 100 },
-        { 24000, 2048, 128, -1, 100 },  { 24000, 2048, 128, 0, NAN },
-        { 0, 2048, 128, 0, 12000 },     { 24000, 1 << 21, 128, 0, 12000 },
-        { 24000, 2048, 5000, 0, 12000 }
+        { 24000, 2048, 0, 0, 12000, 0 },   { 24000, 2048, 128, 100, 100, 0 },
+        { 24000, 2048, 128, -1, 100, 0 },  { 24000, 2048, 128, 0, NAN, 0 },
+        { 0, 2048, 128, 0, 12000, 0 },  { 24000, 1 << 21, 128, 0, 12000, 0 },
+        { 24000, 2048, 5000, 0, 12000, 0 }
     };
     struct melbank *m = NULL;
 
@@ -88,8 +120,9 @@ END_TEST
 /* More bands than bins, and a range in which all points round to one. */
 START_TEST(melbank_degenerate)
 {
-    struct melbank_config c[] = { { 24000, 32, 4096, 0, 12000 },
-                                  { 24000, 32, 4096, 5250, 5250.0000000001 } };
+    struct melbank_config c[] = { { 24000, 32, 4096, 0, 12000, 0 },
+                                  { 24000, 32, 4096, 5250, 5250.0000000001,
+                                    0 } };
 
     for (int i = 0; i < 2; i++) {
         static float out[4096];
@@ -114,6 +147,7 @@ int main(void)
 
     tcase_add_test(t, melbank_golden);
     tcase_add_test(t, melbank_partition);
+    tcase_add_test(t, melbank_slaney);
     tcase_add_test(t, melbank_new_refuses);
     tcase_add_test(t, melbank_degenerate);
     suite_add_tcase(s, t);

@@ -12,7 +12,10 @@ static const char good[] =
     "\"encoder\":{\"type\":\"conformer\",\"rate\":50,\"dim\":192,\"layers\":6,"
     "\"heads\":3,\"ffn\":768,\"kernel\":31,\"conv_dim\":32,\"time_strides\":["
     "2,1]},\"tokens\":[{\"type\":\"random\",\"stack\":2,\"dim\":16,\"codes\":"
-    "1024},{\"type\":\"rvq\",\"stack\":1,\"dim\":8,\"codes\":64,\"stages\":8}],"
+    "1024},{\"type\":\"rvq\",\"stack\":2,\"dim\":256,"
+    "\"codes\":64,\"stages\":8},"
+    "{\"type\":\"kmeans\",\"feature\":\"chroma264\",\"hop\":480,"
+    "\"dim\":264,\"codes\":200}],"
     "\"window\":24,\"heads\":{\"structure\":{\"hidden\":512,\"rate\":5,"
     "\"activation\":\"softmax\",\"layer\":3,\"boundary\":true,\"classes\":["
     "\"a\",\"b\"]},\"tag\":{\"hidden\":0,\"rate\":\"clip\",\"activation\":"
@@ -34,9 +37,13 @@ START_TEST(config_parse_all_fields)
     ck_assert(c.encoder.ffn == 768 && c.encoder.kernel == 31);
     ck_assert(c.encoder.conv_dim == 32 && c.encoder.time_strides[0] == 2 &&
               c.encoder.time_strides[1] == 1);
-    ck_assert(c.n_tokens == 2 && c.tokens[0].codes == 1024 &&
+    ck_assert(c.n_tokens == 3 && c.tokens[0].codes == 1024 &&
               c.tokens[0].stages == 1 && c.tokens[1].type == TOKENS_RVQ &&
               c.tokens[1].stages == 8);
+    ck_assert(c.tokens[2].type == TOKENS_KMEANS && c.tokens[2].hop == 480 &&
+              c.tokens[2].feature == TOKENS_CHROMA264 &&
+              c.tokens[2].stack == 1);
+    ck_assert(config_streams(&c) == 10 && config_token_step(&c) == 480);
     ck_assert(c.window == 24 && c.n_heads == 2);
     h = config_head(&c, "structure");
     ck_assert(h && h->layer == 3 && h->boundary && h->rate == 5 &&
@@ -75,13 +82,23 @@ static const struct bad {
     { "\"dim\":192", "\"dim\":\"192\"", ERR_FORMAT, "encoder.dim" },
     { "\"dim\":192", "\"dim\":190", ERR_FORMAT, "encoder.heads" },
     { "\"layers\":6", "\"layers\":6.5", ERR_FORMAT, "encoder.layers" },
-    { "\"conformer\"", "\"bert\"", ERR_UNSUPPORTED, "not supported yet" },
+    { "\"conformer\"", "\"bert\"", ERR_FORMAT, "encoder.rate" },
     { "\"conformer\"", "\"x\"", ERR_FORMAT, "conformer, bert" },
     { "\"rate\":50", "\"rate\":25", ERR_FORMAT, "encoder.rate" },
     { "\"kernel\":31", "\"kernel\":30", ERR_FORMAT, "not odd" },
     { "[2,1]", "[2,3]", ERR_FORMAT, "time_strides" },
     { "[2,1]", "[2]", ERR_FORMAT, "time_strides" },
     { "\"stack\":2", "\"stack\":4", ERR_FORMAT, "tokens[0].stack" },
+    { "\"hop\":480", "\"hop\":320", ERR_FORMAT, "tokens[2].hop" },
+    { "\"hop\":480", "\"hop\":0", ERR_FORMAT, "tokens[2].hop" },
+    { "chroma264", "mfcc", ERR_FORMAT, "logmel229, chroma264" },
+    { "\"dim\":264", "\"dim\":12", ERR_FORMAT, "tokens[2].dim" },
+    { "\"dim\":256", "\"dim\":16", ERR_FORMAT, "tokens[1].dim" },
+    { "\"codes\":200", "\"codes\":200,\"stages\":2", ERR_FORMAT,
+      "tokens[2].stages" },
+    { "\"codes\":200", "\"codes\":200,\"stack\":2", ERR_FORMAT,
+      "tokens[2].stack" },
+    { "\"stages\":8", "\"stages\":64", ERR_FORMAT, "66 streams" },
     { "\"std\":18.5", "\"std\":0", ERR_FORMAT, "mel.std" },
     { "\"bands\":128", "\"bands\":126", ERR_FORMAT, "mel.bands" },
     { "\"layer\":\"mix\"", "\"layer\":\"mux\"", ERR_FORMAT,
@@ -112,6 +129,43 @@ START_TEST(config_parse_refuses)
 }
 END_TEST
 
+static const char tokens_only[] =
+    "{\"format\":1,\"name\":\"t\",\"sample_rate\":24000,\"mel\":{\"n_fft\":2048"
+    ",\"hop\":160,\"bands\":128,\"mean\":-4,\"std\":18.5},\"tokens\":[{"
+    "\"type\":\"kmeans\",\"feature\":\"logmel229\",\"hop\":320,\"dim\":229,"
+    "\"codes\":300},{\"type\":\"random\",\"stack\":2,\"dim\":16,\"codes\":1024}"
+    "],\"window\":30,\"heads\":{}}";
+
+START_TEST(config_parse_tokens_only)
+{
+    struct config_tensor t[2];
+    struct model_config c;
+    struct strbuf sb = STRBUF_INIT;
+
+    ck_assert(!config_parse_text(&c, tokens_only, NULL));
+    ck_assert(c.encoder.type == ENCODER_NONE && c.n_tokens == 2);
+    ck_assert_int_eq(config_hop(&c), 320);
+    config_print(&c, &sb);
+    ck_assert_str_eq(sb.s, tokens_only);
+    ck_assert_int_eq(config_token_tensors(&c, 0, t), 1);
+    ck_assert_str_eq(t[0].name, "tokens.0.centers");
+    ck_assert(t[0].ndim == 2 && t[0].dim[0] == 300 && t[0].dim[1] == 229);
+    ck_assert_int_eq(config_token_tensors(&c, 1, t), 2);
+    ck_assert_str_eq(t[1].name, "quantizer_melspec_2048_1.codebook");
+    ck_assert(t[0].dim[0] == 256 && t[0].dim[1] == 16 && t[1].dim[0] == 1024);
+    c.tokens[1].stack = 4;
+    ck_assert_int_eq(config_check(&c, NULL), ERR_FORMAT);
+    c.tokens[1].stack = 2;
+    ck_assert_int_eq(config_check(&c, NULL), 0);
+    c.n_heads = 1;
+    ck_assert_int_eq(config_check(&c, NULL), ERR_FORMAT);
+    c.n_heads = c.n_tokens = 0;
+    ck_assert_int_eq(config_check(&c, NULL), ERR_FORMAT);
+    config_release(&c);
+    strbuf_release(&sb);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("model_config");
@@ -119,6 +173,7 @@ int main(void)
 
     tcase_add_test(t, config_parse_all_fields);
     tcase_add_test(t, config_print_reads_back);
+    tcase_add_test(t, config_parse_tokens_only);
     tcase_add_loop_test(t, config_parse_refuses, 0, (int)ARRAY_LEN(bad));
     suite_add_tcase(s, t);
     return unit_run(s);

@@ -30,7 +30,8 @@ static void teardown(void)
 /* The published model's counts, as listed by others from the file itself. */
 START_TEST(musicfm_layout_published)
 {
-    struct token_config token = { TOKENS_RANDOM, 4, 16, 4096, 1 };
+    struct token_config token = { .type = TOKENS_RANDOM, .stack = 4, .dim = 16,
+                                  .codes = 4096, .stages = 1 };
     struct model_config c = {
         .sample_rate = 24000, .mel = { 2048, 240, 128, 0, 1 },
         .encoder = { ENCODER_CONFORMER, 25, 1024, 12, 16, 4096, 31, 512,

@@ -220,7 +220,7 @@ static void write_for_ever(struct run *r, int64_t step)
     }
 }
 
-/* kill -9 at 20 moments: whatever is named like a checkpoint is whole, and there
+/* kill -9 at 20 moments: what is named like a checkpoint is whole, and there
  * is one at any time. */
 START_TEST(checkpoint_write_survives_a_kill)
 {

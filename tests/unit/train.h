@@ -6,9 +6,6 @@
 #include <string.h>
 
 #include "train/optim.h"
-#ifdef TRAIN_SHIM
-#include "/tmp/train_shim.h"
-#endif
 
 enum { TRAIN_MATRIX, TRAIN_BIAS, TRAIN_MEAN, TRAIN_FROZEN, TRAIN_CODEBOOK,
        TRAIN_COUNT, TRAIN_HEAD };
@@ -76,9 +73,6 @@ static inline struct backend *train_open(void)
     struct err err = {0};
 
     ck_assert_msg(!backend_open(&be, "cpu", 1, &err), "%s", err.msg);
-#ifdef TRAIN_SHIM
-    train_shim(be);
-#endif
     return be;
 }
 

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,21 @@ static inline void tree_wav(struct tree *t, const char *path)
     memcpy(wav, head, 44);
     memset(wav + 44, 0x80, 8000);
     tree_write(t, path, wav, sizeof(wav));
+}
+
+/* n samples of one channel, 16 bits, at rate; on a little-endian machine. */
+static inline void tree_wav16(struct tree *t, const char *path,
+                              const int16_t *x, uint32_t n, uint32_t rate)
+{
+    uint32_t head[11] = { 0x46464952, 36 + 2 * n, 0x45564157, 0x20746d66, 16,
+                          1 | 1 << 16, rate, 2 * rate, 2 | 16 << 16, 0x61746164,
+                          2 * n };
+    unsigned char *wav = xmalloc(sizeof(head) + 2 * n);
+
+    memcpy(wav, head, sizeof(head));
+    memcpy(wav + sizeof(head), x, 2 * n);
+    tree_write(t, path, wav, sizeof(head) + 2 * n);
+    free(wav);
 }
 
 static inline void tree_remove_at(const char *path)

@@ -230,45 +230,6 @@ const struct descriptor dataset_magnatagatune = {
 
 /* ---- FMA: fma_metadata/tracks.csv, fma_large/NNN/NNNNNN.mp3 ---- */
 
-/* Clips that were cut behind the end of their track, or cannot be decoded. */
-static const char *fma_excluded(int id)
-{
-    static const int silent[] = { 99134, 108925, 133297 };
-    static const int cut[] = {
-        1486, 5574, 65753, 80391, 98558, 98559, 98560, 98565, 98566, 98567,
-        98568, 98569, 98571, 105247, 108924, 126981, 127336, 143992
-    };
-    static const int header[] = { 80015, 115235, 117759 };
-
-    for (size_t i = 0; i < ARRAY_LEN(silent); i++)
-        if (silent[i] == id)
-            return "the published clip has no audio";
-    for (size_t i = 0; i < ARRAY_LEN(cut); i++)
-        if (cut[i] == id)
-            return "the published clip is cut short";
-    for (size_t i = 0; i < ARRAY_LEN(header); i++)
-        if (header[i] == id)
-            return "the header or codec of the published file is broken";
-    return NULL;
-}
-
-static char *fma_audio(const struct dataset *d, int id)
-{
-    static const char *const dirs[] = { "fma_full", "fma_large", "fma_medium",
-                                        "fma_small", "." };
-    char name[16];
-
-    fma_path(name, id);
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-        char *path = xasprintf("%s/%s/%s", d->root, dirs[i], name);
-
-        if (!access(path, F_OK))
-            return path;
-        free(path);
-    }
-    return NULL;
-}
-
 static const char *fma_split(const char *split)
 {
     return !strcmp(split, "training") ? "train"
@@ -294,8 +255,8 @@ static int read_fma(struct dataset *d, struct fma *f, int64_t subset[2],
         if (!s)
             return ERR_FORMAT;
         s->text = *t.genre_top ? xstrdup(t.genre_top) : NULL;
-        s->e.audio = fma_audio(d, t.id);
-        excluded = fma_excluded(t.id);
+        s->e.audio = fma_audio(d->root, t.id);
+        excluded = fma_broken(t.id);
         if (!excluded && !s->text)
             excluded = "no top genre";
         dataset_part_set(d, s, ANNOT_TAGS, fma_split(t.split), excluded);

@@ -1,6 +1,6 @@
 /* stem.h - the name that a recording and its label files have in common. */
-#ifndef CMD_STEM_H
-#define CMD_STEM_H
+#ifndef AUDIO_STEM_H
+#define AUDIO_STEM_H
 
 /* 1 if the name ends in an extension of an audio file, or of a video file that
  * may hold music (.flac, .MP3, .webm ...), whatever the case of its letters. */

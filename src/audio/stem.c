@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "cmd/stem.h"
+#include "audio/stem.h"
 
 #include <string.h>
 #include <strings.h>

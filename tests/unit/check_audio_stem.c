@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "unit.h"
 
-#include "cmd/stem.h"
+#include "audio/stem.h"
 
 static const struct {
     const char *path, *stem;
@@ -57,7 +57,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("cmd_stem");
+    Suite *s = suite_create("audio_stem");
     TCase *t = tcase_create("stem");
 
     tcase_add_loop_test(t, stem_of_each, 0, sizeof(stems) / sizeof(*stems));
