@@ -52,6 +52,8 @@ struct loss_sum {
 struct backend_ops {
     const char *name; /* "cpu" */
     void (*close)(struct backend *be);
+    int (*set_precision)(struct backend *be, enum precision p,
+                         struct err *err); /* backend_set_precision */
 
     /* ---- memory; tensor.h is the interface to these ---- */
     int (*alloc)(struct backend *be, float **out, int64_t n, struct err *err);
@@ -260,8 +262,9 @@ struct backend_ops {
                          const struct tensor *dy, struct err *err);
 
     /* ---- each value is set to 0 with probability p, else multiplied by
-     * 1 / (1 - p); value i depends on (seed, stream, i) alone (base/rng.h), so
-     * the backward pass is the same call on the gradient. In place. ---- */
+     * 1 / (1 - p), p taken to 1/65536; value i depends on (seed, stream, i) alone
+     * (base/rng.h), so the backward pass is the same call on the gradient. In
+     * place. ---- */
     int (*dropout)(struct backend *be, struct tensor *y, const struct tensor *x,
                    float p, uint64_t seed, uint64_t stream, struct err *err);
 

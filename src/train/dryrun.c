@@ -44,14 +44,14 @@ static void count_values(struct dryrun *d, const struct model_config *c)
 /* cls_token and pos_conv_embed: parameters by name, in no pass. */
 static void count_unused(struct dryrun *d, const struct model_config *c)
 {
-    struct musicfm_layout l = {0};
+    struct layout l = {0};
 
     musicfm_layout(&l, c);
     for (size_t i = 0; i < l.n; i++)
         if (!strcmp(l.tensor[i].t.name, "cls_token") ||
             strstr(l.tensor[i].t.name, "pos_conv_embed"))
             d->unused += stored_count(&l.tensor[i].t);
-    musicfm_layout_free(&l);
+    layout_free(&l);
 }
 
 /* ---- work and activations; floats are those of one clip ---- */
