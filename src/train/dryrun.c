@@ -260,7 +260,7 @@ static void print_values(const struct dryrun *d, const struct preset *p,
                 scaled(b, flops));
     strbuf_addf(out, "%-14s %16s\n", "buffers", thousands(a, d->buffers));
     if (d->unused)
-        strbuf_addf(out, "(with the %s that published files hold but no pass "
+        strbuf_addf(out, "(the published layout has %s more that no pass "
                     "reads: %s)\n", thousands(a, d->unused),
                     thousands(b, values + d->unused));
 }

@@ -79,7 +79,9 @@ START_TEST(dryrun_make_checkpoint)
 }
 END_TEST
 
-/* MERT-v1-330M has 315,428,992 values; fm1 has 500 logits of 1025 besides. */
+/* MERT-v1-330M has 315,428,992 values, masked_spec_embed (1024) among them,
+ * which no pass reads; fm1 has 500 logits of 1025 besides, and centres of 300 *
+ * 229 and 200 * 264 that are not trained. */
 START_TEST(dryrun_make_bert)
 {
     struct preset p = open_with("fm1", NULL, 0);
@@ -87,7 +89,8 @@ START_TEST(dryrun_make_bert)
 
     dryrun_make(&d, &p, 1);
     ck_assert_int_eq(d.values[DRYRUN_FRONT] + d.values[DRYRUN_LAYERS],
-                     315428992);
+                     315428992 - 1024);
+    ck_assert_int_eq(d.buffers, 1024 + 300 * 229 + 200 * 264);
     ck_assert_int_eq(d.values[DRYRUN_OUTPUT], 500 * 1025);
     ck_assert_int_eq(d.frames, 374); /* (120000 - 400) / 320 + 1 */
     ck_assert_int_eq(d.streams, 2);
@@ -187,6 +190,25 @@ static void check_memory(const char *name, const char *const *set, int n)
     preset_release(&p);
 }
 
+/* k-means centres of a Conformer are no trained values either. */
+START_TEST(dryrun_make_centres)
+{
+    struct preset p = open_with("tiny", NULL, 0);
+    struct token_config kmeans = { .type = TOKENS_KMEANS, .stack = 1,
+                                   .dim = 229, .codes = 1024, .stages = 1,
+                                   .hop = 480 };
+    struct dryrun d, e;
+
+    dryrun_make(&d, &p, 1);
+    p.model.tokens[0] = kmeans;
+    dryrun_make(&e, &p, 1);
+    ck_assert_int_eq(trained(&d), trained(&e));
+    ck_assert_int_eq(e.buffers - d.buffers,
+                     1024 * 229 - 1024 * 16 - 2 * 128 * 16);
+    preset_release(&p);
+}
+END_TEST
+
 /* Within 6 %: weights in another order and rows of statistics are left out. */
 START_TEST(dryrun_make_memory)
 {
@@ -213,7 +235,7 @@ START_TEST(dryrun_print_table)
     static const char *const lines[] = {
         "fm7: Conformer, 12 layers of 1024, 25 Hz\n",
         "trained             320,541,696  1.29 T\n",
-        "hold but no pass reads: 328,932,480)\n",
+        "more that no pass reads: 328,932,480)\n",
         "a step: 64 clips of 30 s, 48,000 tokens, 277 TFLOP (layers computed "
         "again)\n",
         "the run: 400,000 steps, 213,333 hours of audio, 111 EFLOP\n",
@@ -248,6 +270,7 @@ int main(void)
     tcase_add_test(t, dryrun_make_published);
     tcase_add_test(t, dryrun_make_checkpoint);
     tcase_add_test(t, dryrun_make_bert);
+    tcase_add_test(t, dryrun_make_centres);
     tcase_add_test(t, dryrun_make_memory);
     tcase_add_test(t, dryrun_print_table);
     suite_add_tcase(s, t);
