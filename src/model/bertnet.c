@@ -102,7 +102,8 @@ void bert_net_describe(const struct model_config *c, struct params *p)
         if (!strcmp(t->name, "masked_spec_embed")) /* published, not read */
             params_add(p, t->name, PARAM_BUFFER, INIT_UNIFORM, 1, t->ndim,
                        t->dim);
-        else if (!strncmp(t->name, "quantizer_", 10))
+        else if (!strncmp(t->name, "quantizer_", 10) ||
+                 !strncmp(t->name, "tokens.", 7))
             net_describe_buffer(p, t);
         else
             describe_trained(p, t, &c->encoder);

@@ -91,7 +91,7 @@ static int is_buffer(const char *name)
 {
     return ends(name, "running_mean") || ends(name, "running_var") ||
            ends(name, "num_batches_tracked") || ends(name, "inv_freq") ||
-           !strncmp(name, "quantizer_", 10);
+           !strncmp(name, "quantizer_", 10) || !strncmp(name, "tokens.", 7);
 }
 
 /* What published files hold besides and no pass reads. */

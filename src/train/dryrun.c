@@ -109,6 +109,45 @@ static void layer_conformer(struct work *w, const struct dryrun *d,
     w->layer_once = t * (5 * dim + fmax(ffn, 2 * dim));
 }
 
+/* The extractor's convolutions, of which the widest output has three work
+ * spaces, the projection and the position convolution: bertnet.h. */
+static void front_bert(struct work *w, struct dryrun *d,
+                       const struct model_config *c, int64_t samples)
+{
+    const struct encoder_config *e = &c->encoder;
+    const struct bert_config *b = &e->bert;
+    double in = 1, widest = 0, dim = e->dim, t;
+    int64_t time = samples;
+
+    w->front_kept += (double)samples;
+    for (int i = 0; i < b->n_convs; i++) {
+        double out;
+
+        time = time < b->conv_kernel[i]
+                   ? 0 : (time - b->conv_kernel[i]) / b->conv_stride[i] + 1;
+        out = (double)time * b->conv_dim[i];
+        w->front += 2 * out * b->conv_kernel[i] * in;
+        w->front_kept += out;
+        widest = fmax(widest, out);
+        in = b->conv_dim[i];
+    }
+    d->frames = time;
+    t = (double)time;
+    w->front += 2 * t * dim * (in + b->pos_kernel * dim / b->pos_groups);
+    w->front_kept += 3 * widest + t * (in + 3 * dim);
+}
+
+static void layer_bert(struct work *w, const struct dryrun *d,
+                       const struct model_config *c)
+{
+    const struct encoder_config *e = &c->encoder;
+    double t = (double)d->frames, dim = e->dim, ffn = e->ffn;
+
+    w->layers = 4 * t * dim * ffn + 8 * t * dim * dim + 4 * t * t * dim;
+    w->layer_kept = t * (7 * dim + 2 * ffn + e->heads);
+    w->layer_once = t * (6 * dim + ffn);
+}
+
 static void count_work(struct dryrun *d, const struct preset *p)
 {
     const struct encoder_config *e = &p->model.encoder;
@@ -121,8 +160,13 @@ static void count_work(struct dryrun *d, const struct preset *p)
         codes += (double)c->tokens[i].codes * c->tokens[i].stages;
         d->streams += c->tokens[i].stages;
     }
-    front_conformer(&w, d, c, samples);
-    layer_conformer(&w, d, c);
+    if (e->type == ENCODER_BERT) {
+        front_bert(&w, d, c, samples);
+        layer_bert(&w, d, c);
+    } else {
+        front_conformer(&w, d, c, samples);
+        layer_conformer(&w, d, c);
+    }
     t = (double)d->frames;
     d->flops[DRYRUN_FRONT] = w.front;
     d->flops[DRYRUN_LAYERS] = w.layers * e->layers;
@@ -216,7 +260,7 @@ static void print_values(const struct dryrun *d, const struct preset *p,
                 scaled(b, flops));
     strbuf_addf(out, "%-14s %16s\n", "buffers", thousands(a, d->buffers));
     if (d->unused)
-        strbuf_addf(out, "(with the %s that published files hold but no pass "
+        strbuf_addf(out, "(the published layout has %s more that no pass "
                     "reads: %s)\n", thousands(a, d->unused),
                     thousands(b, values + d->unused));
 }

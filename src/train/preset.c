@@ -256,3 +256,19 @@ void preset_print(const struct preset *p, struct strbuf *out)
 {
     json_print(out, p->json);
 }
+
+int preset_write(const struct preset *p, const char *path, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct file_out out = {0};
+    int rc = file_out_open(&out, path, err);
+
+    if (!rc) {
+        preset_print(p, &text);
+        fprintf(out.f, "%s\n", text.s);
+        rc = file_out_commit(&out, err);
+    }
+    file_out_abort(&out);
+    strbuf_release(&text);
+    return rc;
+}

@@ -31,7 +31,10 @@ int preset_parse(struct preset *p, const char *text, const char *name,
                  const char *const *set, int n, struct err *err);
 void preset_release(struct preset *p);
 
-/* Appends the JSON; preset_parse reads it back equal. */
+/* Appends the JSON on one line; preset_parse reads it back equal. */
 void preset_print(const struct preset *p, struct strbuf *out);
+
+/* The same as a file, RUN/config.json, that preset_open reads. ERR_IO. */
+int preset_write(const struct preset *p, const char *path, struct err *err);
 
 #endif

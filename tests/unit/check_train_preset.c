@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "train/preset.h"
+#include "tree.h"
 
 static struct err err;
 
@@ -118,6 +119,26 @@ START_TEST(preset_open_sets)
 }
 END_TEST
 
+/* RUN/config.json is a preset. */
+START_TEST(preset_write_reads_back)
+{
+    static const char *const set[] = { "train.lr=3e-4", "train.seed=77" };
+    struct preset p = open_with("tiny", set, 2), back;
+    struct tree tree;
+    char path[128];
+
+    tree_make(&tree);
+    strcpy(path, tree_path(&tree, "config.json"));
+    ck_assert(!preset_write(&p, path, &err));
+    back = open_with(path, NULL, 0);
+    ck_assert_mem_eq(&p.train, &back.train, sizeof(p.train));
+    ck_assert_int_eq(preset_write(&p, "/no/such/folder/x", &err), ERR_IO);
+    tree_remove(&tree);
+    preset_release(&p);
+    preset_release(&back);
+}
+END_TEST
+
 static void refuse(const char *set, int code, const char *why)
 {
     struct preset p;
@@ -181,6 +202,7 @@ int main(void)
     tcase_add_test(t, preset_open_published);
     tcase_add_test(t, preset_open_small);
     tcase_add_test(t, preset_open_sets);
+    tcase_add_test(t, preset_write_reads_back);
     tcase_add_test(t, preset_open_refuses_settings);
     tcase_add_test(t, preset_open_refuses_files);
     suite_add_tcase(s, t);
