@@ -138,6 +138,10 @@ void musicfm_layout(struct musicfm_layout *l, const struct model_config *c)
     const struct encoder_config *e = &c->encoder;
 
     memset(l, 0, sizeof(*l));
+    if (e->type == ENCODER_NONE) {
+        add_tokens(l, c);
+        return;
+    }
     add(l, xstrdup("cls_token"), 0, 1, e->dim);
     add(l, xasprintf("%s.spectrogram.window", mel), 0, 1, c->mel.n_fft);
     add(l, xasprintf("%s.mel_scale.fb", mel), 0, 2, c->mel.n_fft / 2 + 1,
