@@ -168,22 +168,25 @@ static int prepare_audio(struct analyser *a, struct err *err)
 
 /* ---- audio ---- */
 
-/* n samples, or with n 0 the end. */
+/* n samples, or with n 0 the end. Mel is made only for who wants it. */
 static int take_samples(struct analyser *a, struct stream *s, size_t n,
                         struct err *err)
 {
+    int sound = s && encoder_hears_sound(a->encoder);
     size_t frames;
 
     if (a->config.emit_samples && n)
         TRY(a->config.emit_samples(a->config.ctx, a->samples, (int64_t)n, err));
-    if (!s && !a->config.emit_mel)
+    if (sound && n)
+        TRY(stream_push(s, a->samples, (int64_t)n, err));
+    if ((!s || sound) && !a->config.emit_mel)
         return 0;
     frames = n ? mel_push(a->mel, a->samples, n, a->frames)
                : mel_finish(a->mel, a->frames);
     if (a->config.emit_mel)
         TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)frames,
                                err));
-    return s ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
+    return s && !sound ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
 }
 
 static int pump(struct analyser *a, struct decoder *d, struct stream *s,

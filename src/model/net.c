@@ -266,6 +266,12 @@ static int forward(struct net *n, const float *input, int64_t batch,
     return count_batches(n, err);
 }
 
+void net_set_mask(struct net *n, const uint8_t *hidden)
+{
+    assert(n->bert);
+    bert_net_set_mask(n->bert, hidden);
+}
+
 int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
                 uint64_t seed, uint64_t step, struct err *err)
 {

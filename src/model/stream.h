@@ -1,11 +1,20 @@
 /* stream.h - hidden states of a recording of any length in bounded memory.
  *
- * Mel frames are pushed as they come. Windows overlap; a frame's states are
+ * Frames of the encoder's input, mel or samples, are pushed as they come.
+ * Windows overlap; a frame's states are
  * taken from the window in whose middle it lies: two neighbours meet in the
  * middle of their overlap. The first window also serves the beginning. The
  * last one ends where the recording does, serves the rest, and where two
  * windows have a frame in their middle, that too. A recording no longer than
- * one window is one window. */
+ * one window is one window.
+ *
+ * Windows of sound begin at multiples of the samples from one state to the next
+ * (320), so that states of neighbours are of the same instants. They are not
+ * equal at the seam: each window's states depend on all of it, through
+ * attention and, in the first convolution, the group norm over its time. For
+ * MERT-like models and half overlap the two differ by some percent in the
+ * middle of the overlap; what is given out does not depend on how the recording
+ * is cut into calls. */
 #ifndef MODEL_STREAM_H
 #define MODEL_STREAM_H
 
@@ -34,9 +43,9 @@ int stream_new(struct stream **out, struct encoder *e, struct model *m,
                const struct stream_config *c, struct err *err);
 void stream_free(struct stream *s); /* NULL is allowed */
 
-/* n mel frames in dB, (n, bands); normalised here with the model's
- * statistics. */
-int stream_push(struct stream *s, const float *mel, int64_t n,
+/* n frames, (n, encoder_width): mel in dB, normalised here with the model's
+ * statistics, or samples. */
+int stream_push(struct stream *s, const float *input, int64_t n,
                 struct err *err);
 
 /* The recording is over: emits the rest. Frames in all: encoder_frames of the

@@ -275,6 +275,15 @@ struct backend_ops {
                          struct tensor *dlogits, const struct tensor *logits,
                          const int32_t *target, float scale, struct err *err);
 
+    /* ---- rows r of x (R, C) with hidden[r] (host) become v (C); backward:
+     * dv adds their gradients, which become 0 in dx ---- */
+    int (*replace_rows)(struct backend *be, struct tensor *x,
+                        const uint8_t *hidden, const struct tensor *v,
+                        struct err *err);
+    int (*replace_rows_backward)(struct backend *be, struct tensor *dx,
+                                 struct tensor *dv, const uint8_t *hidden,
+                                 struct err *err);
+
     /* ---- over all elements; fixed order where there is a sum ---- */
     /* y = a * x + b * y; b 0: y is not read; x NULL: y = b * y. */
     int (*axpby)(struct backend *be, struct tensor *y, float a,

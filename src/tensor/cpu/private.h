@@ -392,4 +392,11 @@ int cpu_adam(struct backend *be, struct tensor *w, struct tensor *m,
              struct tensor *v, const struct tensor *g, struct adam_step step,
              struct err *err);
 
+int cpu_replace_rows(struct backend *be, struct tensor *x,
+                     const uint8_t *hidden, const struct tensor *v,
+                     struct err *err);
+int cpu_replace_rows_backward(struct backend *be, struct tensor *dx,
+                              struct tensor *dv, const uint8_t *hidden,
+                              struct err *err);
+
 #endif
