@@ -168,12 +168,22 @@ static int prepare_audio(struct analyser *a, struct err *err)
 
 /* ---- audio ---- */
 
-static int take_mel(struct analyser *a, struct stream *s, size_t n,
-                    struct err *err)
+/* n samples, or with n 0 the end. */
+static int take_samples(struct analyser *a, struct stream *s, size_t n,
+                        struct err *err)
 {
+    size_t frames;
+
+    if (a->config.emit_samples && n)
+        TRY(a->config.emit_samples(a->config.ctx, a->samples, (int64_t)n, err));
+    if (!s && !a->config.emit_mel)
+        return 0;
+    frames = n ? mel_push(a->mel, a->samples, n, a->frames)
+               : mel_finish(a->mel, a->frames);
     if (a->config.emit_mel)
-        TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)n, err));
-    return s ? stream_push(s, a->frames, (int64_t)n, err) : 0;
+        TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)frames,
+                               err));
+    return s ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
 }
 
 static int pump(struct analyser *a, struct decoder *d, struct stream *s,
@@ -186,12 +196,13 @@ static int pump(struct analyser *a, struct decoder *d, struct stream *s,
     do {
         TRY(decoder_read(d, a->samples, CHUNK, &got, err));
         total += (int64_t)got;
-        TRY(take_mel(a, s, mel_push(a->mel, a->samples, got, a->frames), err));
+        if (got)
+            TRY(take_samples(a, s, got, err));
         if (a->progress)
             a->progress(a->progress_ctx, (double)total / rate,
                         decoder_duration_hint(d));
     } while (got == CHUNK);
-    TRY(take_mel(a, s, mel_finish(a->mel, a->frames), err));
+    TRY(take_samples(a, s, 0, err));
     *duration = (double)total / rate;
     return s ? stream_finish(s, err) : 0;
 }

@@ -262,9 +262,9 @@ struct backend_ops {
                          const struct tensor *dy, struct err *err);
 
     /* ---- each value is set to 0 with probability p, else multiplied by
-     * 1 / (1 - p), p taken to 1/65536; value i depends on (seed, stream, i) alone
-     * (base/rng.h), so the backward pass is the same call on the gradient. In
-     * place. ---- */
+     * 1 / (1 - p), with p taken to 1/65536; value i depends on (seed, stream,
+     * i) alone (base/rng.h), so the backward pass is the same call on the
+     * gradient. In place. ---- */
     int (*dropout)(struct backend *be, struct tensor *y, const struct tensor *x,
                    float p, uint64_t seed, uint64_t stream, struct err *err);
 
