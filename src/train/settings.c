@@ -66,25 +66,33 @@ static const struct field {
     { AT(keep), INT, 1, 1000, NULL },
 };
 
+static int not_a_word(const struct field *f, const char *path, const char *s,
+                      struct err *err)
+{
+    struct strbuf all = STRBUF_INIT;
+
+    for (int i = 0; f->words[i]; i++)
+        strbuf_addf(&all, "%s%s", i ? ", " : "", f->words[i]);
+    err_set(err, ERR_FORMAT, "%s.%s: \"%.40s\" is not one of %s", path,
+            f->name, s, all.s);
+    strbuf_release(&all);
+    return ERR_FORMAT;
+}
+
 static int parse_word(const struct field *f, const cJSON *obj,
                       const char *path, int *out, struct err *err)
 {
-    struct strbuf all = STRBUF_INIT;
     const char *s = NULL;
 
     TRY(json_string(obj, path, f->name, 0, &s, err));
-    for (int i = 0; s && f->words[i]; i++) {
+    if (!s)
+        return 0;
+    for (int i = 0; f->words[i]; i++)
         if (!strcmp(f->words[i], s)) {
             *out = i;
             return 0;
         }
-        strbuf_addf(&all, "%s%s", i ? ", " : "", f->words[i]);
-    }
-    if (s)
-        err_set(err, ERR_FORMAT, "%s.%s: \"%.40s\" is not one of %s", path,
-                f->name, s, all.s);
-    strbuf_release(&all);
-    return s ? ERR_FORMAT : 0;
+    return not_a_word(f, path, s, err);
 }
 
 static int parse_flag(const struct field *f, const cJSON *obj,

@@ -85,12 +85,12 @@ START_TEST(settings_parse_refuses)
     refuse("{\"batch\": 1.5}", "train.batch: not an integer in 1..65536");
     refuse("{\"lr\": \"x\"}", "train.lr: not a number in 0..10");
     refuse("{\"checkpoint\": 1}", "train.checkpoint: neither true nor false");
-    refuse("{\"schedule\": \"linear\"}", "train.schedule: \"linear\" is not one "
-           "of constant, cosine, inverse");
+    refuse("{\"schedule\": \"linear\"}", "train.schedule: \"linear\" is not "
+           "one of constant, cosine, inverse");
     refuse("{\"crop\": 1, \"mask_block\": 2}", "train.mask_block: 2 s, but a "
            "clip (train.crop) has 1 s");
-    refuse("{\"batch\": 1, \"accumulate\": 2}", "train.accumulate: 2 parts of a "
-           "batch (train.batch) of 1");
+    refuse("{\"batch\": 1, \"accumulate\": 2}", "train.accumulate: 2 parts of "
+           "a batch (train.batch) of 1");
 }
 END_TEST
 
