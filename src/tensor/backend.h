@@ -52,6 +52,8 @@ struct loss_sum {
 struct backend_ops {
     const char *name; /* "cpu" */
     void (*close)(struct backend *be);
+    int (*set_precision)(struct backend *be, enum precision p,
+                         struct err *err); /* backend_set_precision */
 
     /* ---- memory; tensor.h is the interface to these ---- */
     int (*alloc)(struct backend *be, float **out, int64_t n, struct err *err);
