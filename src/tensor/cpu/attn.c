@@ -75,7 +75,8 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
                    const struct tensor *v, int heads, struct err *err)
 {
     struct heads h = heads_of(q, heads);
-    int threads = omp_get_max_threads(), status = 0, is_half = half_wanted(be);
+    int threads = omp_get_max_threads(), status = 0;
+    int is_half = cpu_is_bf16(cpu_of(be));
     int64_t size = QUERIES * h.time;
     struct half half;
     void *scores;
@@ -242,19 +243,19 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
                            int heads, struct err *err)
 {
     struct heads h = heads_of(q, heads);
-    int threads = omp_get_max_threads(), status = 0, is_half = half_wanted(be);
+    int threads = omp_get_max_threads(), status = 0;
+    int is_half = cpu_is_bf16(cpu_of(be));
     int64_t size = QUERIES * h.time, groups;
-    int64_t sum = h.time * h.d, sums = 0;
+    int64_t n = tensor_count(q), sum = h.time * h.d, sums = 0;
     int apart; /* dk and dv of a task in memory of their own */
     struct half half;
     float *work, *part;
     void *all;
 
-    assert(tensor_count(dq) == tensor_count(q));
-    assert(tensor_count(dk) == tensor_count(q));
-    assert(tensor_count(dv) == tensor_count(q));
+    assert(tensor_count(dq) == n && tensor_count(dk) == n);
+    assert(tensor_count(dv) == n && tensor_count(dy) == n);
     assert(tensor_count(lse) == h.batch * h.n * h.time);
-    if (!tensor_count(q))
+    if (!n)
         return 0;
     groups = group_count(&h);
     apart = groups > 1 || is_half;

@@ -46,8 +46,6 @@ struct half {
     struct cpu_prim *prim[2][4];
 };
 
-/* Whether this machine multiplies 16-bit values and be is to. */
-int half_wanted(const struct backend *be);
 /* Fills a struct half whose memory is the backend's; dy NULL: forward only.
  * ERR_NOMEM or ERR_DEVICE. */
 int half_begin(struct half *a, struct cpu *cpu, const struct heads *h,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <assert.h>
 #include <omp.h>
 
 #include "tensor/cpu/attn.h"
@@ -7,21 +6,6 @@
 /* (n, T) of (n, d) and (T, d)^T; (n, d) of (n, T) and (T, d); (T, d) of
  * (n, T)^T and (n, d), written or added to. */
 enum { SCORES, VALUES, SUMS, SUMS_ADD, PRODUCTS };
-
-int half_wanted(const struct backend *be)
-{
-    return be->precision == PRECISION_BF16 &&
-           dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core_bf16;
-}
-
-/* The nearest bfloat16, ties to even. */
-static inline uint16_t to_bf16(float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, 4);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 #define LOW (-87.0f)
 
@@ -48,14 +32,6 @@ static inline float exp_short(float x, float low)
     bits += n << 23;
     memcpy(&p, &bits, 4);
     return p;
-}
-
-CPU_CLONES
-static void shorten(uint16_t *y, const float *x, int64_t n)
-{
-    #pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        y[i] = to_bf16(x[i]);
 }
 
 /* ---- primitives ---- */
@@ -132,8 +108,8 @@ static void copy(uint16_t *to, const struct tensor *from,
         for (int64_t i = 0; i < h->n; i++) {
             int64_t head = r / h->time * h->n + i;
 
-            shorten(to + (head * h->time + r % h->time) * h->d,
-                    from->data + r * h->stride + i * h->d, h->d);
+            cpu_narrow_some(to + (head * h->time + r % h->time) * h->d,
+                            from->data + r * h->stride + i * h->d, h->d);
         }
 }
 
@@ -231,7 +207,7 @@ static float exp_row(uint16_t *p, float *x, int64_t n, float scale, float low,
         x[i] = exp_short(scale * (x[i] - top), low);
         sum += x[i];
     }
-    shorten(p, x, n);
+    cpu_narrow_some(p, x, n);
     *max = scale * top;
     return sum;
 }
@@ -274,8 +250,8 @@ static void score_row_backward(uint16_t *p, uint16_t *ds, float *score,
         score[i] = e;
         dp[i] = scale * e * (dp[i] - delta);
     }
-    shorten(p, score, n);
-    shorten(ds, dp, n);
+    cpu_narrow_some(p, score, n);
+    cpu_narrow_some(ds, dp, n);
 }
 
 CPU_CLONES

@@ -121,8 +121,6 @@ int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
 
 /* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what was in
  * it is lost. */
-/* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what it held
- * is lost. */
 int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
             struct err *err);
 
