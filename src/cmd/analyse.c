@@ -168,30 +168,25 @@ static int prepare_audio(struct analyser *a, struct err *err)
 
 /* ---- audio ---- */
 
-/* Mel is made only for who wants it. */
-static int needs_mel(const struct analyser *a)
-{
-    return a->config.emit_mel ||
-           (a->encoder && !encoder_hears_sound(a->encoder));
-}
-
-static int take_mel(struct analyser *a, struct stream *s, size_t n,
-                    struct err *err)
-{
-    if (a->config.emit_mel)
-        TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)n, err));
-    return s && !encoder_hears_sound(a->encoder)
-               ? stream_push(s, a->frames, (int64_t)n, err) : 0;
-}
-
+/* n samples, or with n 0 the end. Mel is made only for who wants it. */
 static int take_samples(struct analyser *a, struct stream *s, size_t n,
                         struct err *err)
 {
-    if (s && encoder_hears_sound(a->encoder))
+    int sound = s && encoder_hears_sound(a->encoder);
+    size_t frames;
+
+    if (a->config.emit_samples && n)
+        TRY(a->config.emit_samples(a->config.ctx, a->samples, (int64_t)n, err));
+    if (sound && n)
         TRY(stream_push(s, a->samples, (int64_t)n, err));
-    if (!needs_mel(a))
+    if ((!s || sound) && !a->config.emit_mel)
         return 0;
-    return take_mel(a, s, mel_push(a->mel, a->samples, n, a->frames), err);
+    frames = n ? mel_push(a->mel, a->samples, n, a->frames)
+               : mel_finish(a->mel, a->frames);
+    if (a->config.emit_mel)
+        TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)frames,
+                               err));
+    return s && !sound ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
 }
 
 static int pump(struct analyser *a, struct decoder *d, struct stream *s,
@@ -204,13 +199,13 @@ static int pump(struct analyser *a, struct decoder *d, struct stream *s,
     do {
         TRY(decoder_read(d, a->samples, CHUNK, &got, err));
         total += (int64_t)got;
-        TRY(take_samples(a, s, got, err));
+        if (got)
+            TRY(take_samples(a, s, got, err));
         if (a->progress)
             a->progress(a->progress_ctx, (double)total / rate,
                         decoder_duration_hint(d));
     } while (got == CHUNK);
-    if (needs_mel(a))
-        TRY(take_mel(a, s, mel_finish(a->mel, a->frames), err));
+    TRY(take_samples(a, s, 0, err));
     *duration = (double)total / rate;
     return s ? stream_finish(s, err) : 0;
 }

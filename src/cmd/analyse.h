@@ -17,9 +17,11 @@ struct analyser_config {
     const int *layer;        /* hidden states to hand to emit, ascending */
     int n_layers;
     stream_emit *emit;       /* NULL: none */
+    /* gets the samples (n) as they come; NULL: not wanted */
+    int (*emit_samples)(void *ctx, const float *x, int64_t n, struct err *err);
     /* gets mel in dB (n, bands) as it comes; NULL: not wanted */
     int (*emit_mel)(void *ctx, const float *mel, int64_t n, struct err *err);
-    void *ctx;               /* of both */
+    void *ctx;               /* of all of them */
     double window_s, hop_s;  /* 0: the model's */
     double rate;             /* of .npy inputs; 0: sidecar, else encoder */
 };

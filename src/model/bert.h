@@ -49,6 +49,7 @@ int bert_net_new(struct bert_net **out, const struct model_config *c,
                  struct err *err);
 void bert_net_free(struct bert_net *n); /* NULL is allowed */
 int64_t bert_net_frames(const struct bert_net *n, int64_t time);
+void bert_net_set_mask(struct bert_net *n, const uint8_t *hidden);
 int bert_net_forward(struct bert_net *n, const float *input, int64_t batch,
                      int64_t time, uint64_t seed, uint64_t step,
                      struct err *err);

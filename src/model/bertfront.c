@@ -23,6 +23,7 @@ void bert_net_front_find(struct bert_net_front *f, struct params *p,
     f->group = net_norm_find(p, "feature_extractor.conv_layers.0.layer_norm");
     f->project_norm = net_norm_find(p, "feature_projection.layer_norm");
     f->project = net_linear_find(p, "feature_projection.projection");
+    f->mask = params_index(p, "masked_spec_embed");
     snprintf(name, sizeof(name), "%s.weight_v", pos_name);
     f->pos_v = params_index(p, name);
     snprintf(name, sizeof(name), "%s.weight_g", pos_name);
@@ -216,6 +217,11 @@ int bert_net_front_forward(struct bert_net_front *f, struct tensor *x,
     TRY(tensor_reserve(&f->x, f->p->be, 3, (int64_t[]){ batch, f->a.dim[1],
                        f->config->dim }, err));
     TRY(net_linear_forward(&f->project, &f->x, &f->n, plain, err));
+    if (f->hidden) {
+        struct tensor v = params_value(f->p, f->mask);
+
+        TRY(f->p->be->ops->replace_rows(f->p->be, &f->x, f->hidden, &v, err));
+    }
     return add_position(f, x, err);
 }
 
@@ -226,6 +232,12 @@ int bert_net_front_backward(struct bert_net_front *f, struct tensor *dx,
     struct matmul_opts plain = {0};
 
     TRY(position_backward(f, dx, err));
+    if (f->hidden) {
+        struct tensor dv = params_grad(f->p, f->mask);
+
+        TRY(dx->be->ops->replace_rows_backward(dx->be, dx, &dv, f->hidden,
+                                               err));
+    }
     TRY(tensor_reserve(&f->d, f->p->be, 3, f->n.dim, err));
     TRY(net_linear_backward(&f->project, &f->d, dx, &f->n, plain, err));
     TRY(activate(f, last, 1, err));

@@ -99,10 +99,11 @@ void bert_net_describe(const struct model_config *c, struct params *p)
     for (size_t i = 0; i < l.n; i++) {
         const struct stored *t = &l.tensor[i].t;
 
-        if (!strcmp(t->name, "masked_spec_embed")) /* published, not read */
-            params_add(p, t->name, PARAM_BUFFER, INIT_UNIFORM, 1, t->ndim,
+        if (!strcmp(t->name, "masked_spec_embed"))
+            params_add(p, t->name, PARAM_TRAINED, INIT_UNIFORM, 1, t->ndim,
                        t->dim);
-        else if (!strncmp(t->name, "quantizer_", 10))
+        else if (!strncmp(t->name, "quantizer_", 10) ||
+                 !strncmp(t->name, "tokens.", 7))
             net_describe_buffer(p, t);
         else
             describe_trained(p, t, &c->encoder);
@@ -222,6 +223,11 @@ int bert_net_forward(struct bert_net *n, const float *input, int64_t batch,
     if (is_top(n, n->layers))
         TRY(net_norm_forward(&n->final, &n->top, &n->hidden[n->layers], err));
     return 0;
+}
+
+void bert_net_set_mask(struct bert_net *n, const uint8_t *hidden)
+{
+    n->front.hidden = hidden;
 }
 
 const struct tensor *bert_net_hidden(const struct bert_net *n, int k)

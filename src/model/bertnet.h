@@ -16,6 +16,8 @@ struct bert_net_front {
     struct net_norm group, project_norm;
     struct net_linear project;
     int pos_v, pos_g, pos_bias;       /* (D, D / groups, K), (1, 1, K), (D) */
+    int mask;                         /* masked_spec_embed (D) */
+    const uint8_t *hidden;            /* (B * T') of the next pass, or NULL */
     struct net_norm norm;             /* "post" only */
     /* kept for the backward pass; what is cheap is computed again there */
     struct tensor wave;               /* (B, N, 1) */

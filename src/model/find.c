@@ -10,7 +10,16 @@
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
+struct kind {
+    const char *what, *folder, *suffix, *list; /* list: of the environment */
+};
+static const struct kind models = { "model", "models", ".safetensors",
+                                    "MFM_MODELS" };
+static const struct kind presets = { "preset", "presets", ".json",
+                                     "MFM_PRESETS" };
+
 struct search {
+    const struct kind *kind;
     const char *name;
     struct strbuf tried; /* folders, for the message */
     char *found;
@@ -31,7 +40,7 @@ static int try_dir(struct search *s, const char *dir, size_t len)
     if (len == 0)
         return 0;
     strbuf_addf(&s->tried, "%s%.*s", s->tried.len ? ", " : "", (int)len, dir);
-    path = xasprintf("%.*s/%s.safetensors", (int)len, dir, s->name);
+    path = xasprintf("%.*s/%s%s", (int)len, dir, s->name, s->kind->suffix);
     if (is_file(path)) {
         s->found = path;
         return 1;
@@ -59,9 +68,9 @@ static int try_user(struct search *s)
     int found;
 
     if (data && *data == '/')
-        dir = xasprintf("%s/mfm/models", data);
+        dir = xasprintf("%s/mfm/%s", data, s->kind->folder);
     else if (home && *home)
-        dir = xasprintf("%s/.local/share/mfm/models", home);
+        dir = xasprintf("%s/.local/share/mfm/%s", home, s->kind->folder);
     else
         return 0;
     found = try_dir(s, dir, strlen(dir));
@@ -72,7 +81,7 @@ static int try_user(struct search *s)
 /* A folder below dir; those that are not there are not named in messages. */
 static int try_below(struct search *s, const char *dir, const char *below)
 {
-    char *path = xasprintf("%s/%s", dir, below);
+    char *path = xasprintf("%s/%s/%s", dir, below, s->kind->folder);
     int found = !access(path, F_OK) && try_dir(s, path, strlen(path));
 
     free(path);
@@ -90,31 +99,51 @@ static int try_beside(struct search *s)
     exe[n > 0 ? n : 0] = 0;
     for (int up = 0; up <= 3 && (slash = strrchr(exe, '/')); up++) {
         *slash = 0;
-        if (try_below(s, exe, "data/models") ||
-            try_below(s, exe, "share/mfm/models"))
+        if (try_below(s, exe, "data") ||
+            try_below(s, exe, "share/mfm"))
             return 1;
     }
     return 0;
 }
 
-int model_find(char **out, const char *name, struct err *err)
+static int try_installed(struct search *s)
 {
-    static const char suffix[] = ".safetensors";
-    struct search s = { .name = name, .tried = STRBUF_INIT };
-    size_t len = strlen(name), tail = sizeof(suffix) - 1;
+    char *dir = xasprintf("%s/%s", MFM_DATADIR, s->kind->folder);
+    int found = try_dir(s, dir, strlen(dir));
+
+    free(dir);
+    return found;
+}
+
+static int find(char **out, const struct kind *kind, const char *name,
+                struct err *err)
+{
+    struct search s = { .kind = kind, .name = name, .tried = STRBUF_INIT };
+    size_t len = strlen(name), tail = strlen(kind->suffix);
     int rc = 0;
 
     if (strchr(name, '/') || is_file(name) ||
-        (len > tail && !strcmp(name + len - tail, suffix)))
+        (len > tail && !strcmp(name + len - tail, kind->suffix)))
         s.found = xstrdup(name);
-    else if (!try_list(&s, getenv("MFM_MODELS")) && !try_user(&s) &&
-             !try_dir(&s, MFM_DATADIR "/models", strlen(MFM_DATADIR "/models")))
+    else if (!try_list(&s, getenv(kind->list)) && !try_user(&s) &&
+             !try_installed(&s))
         try_beside(&s);
     if (s.found)
         *out = s.found;
     else
-        rc = err_set(err, ERR_IO, "no model \"%s\" in %s; give a file, or name "
-                     "a folder in MFM_MODELS", name, s.tried.s);
+        rc = err_set(err, ERR_IO, "no %s \"%s\" in %s; give a file, or name "
+                     "a folder in %s", kind->what, name, s.tried.s,
+                     kind->list);
     strbuf_release(&s.tried);
     return rc;
+}
+
+int model_find(char **out, const char *name, struct err *err)
+{
+    return find(out, &models, name, err);
+}
+
+int preset_find(char **out, const char *name, struct err *err)
+{
+    return find(out, &presets, name, err);
 }

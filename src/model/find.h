@@ -1,4 +1,4 @@
-/* find.h - where models are. */
+/* find.h - where models and presets are. */
 #ifndef MODEL_FIND_H
 #define MODEL_FIND_H
 
@@ -13,5 +13,9 @@
  * the path, which the caller frees; or ERR_IO with the folders that were tried.
  * A named file is not checked. */
 int model_find(char **out, const char *name, struct err *err);
+
+/* The same for what --preset means: NAME.json, $MFM_PRESETS, and folders
+ * "presets" in the place of "models". */
+int preset_find(char **out, const char *name, struct err *err);
 
 #endif

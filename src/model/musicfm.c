@@ -97,6 +97,10 @@ void musicfm_layout(struct layout *l, const struct model_config *c)
     const struct encoder_config *e = &c->encoder;
 
     memset(l, 0, sizeof(*l));
+    if (e->type == ENCODER_NONE) {
+        layout_tokens(l, c);
+        return;
+    }
     layout_add(l, xstrdup("cls_token"), 0, 1, e->dim);
     layout_add(l, xasprintf("%s.spectrogram.window", mel), 0, 1, c->mel.n_fft);
     layout_add(l, xasprintf("%s.mel_scale.fb", mel), 0, 2, c->mel.n_fft / 2 + 1,

@@ -91,7 +91,7 @@ static int is_buffer(const char *name)
 {
     return ends(name, "running_mean") || ends(name, "running_var") ||
            ends(name, "num_batches_tracked") || ends(name, "inv_freq") ||
-           !strncmp(name, "quantizer_", 10);
+           !strncmp(name, "quantizer_", 10) || !strncmp(name, "tokens.", 7);
 }
 
 /* What published files hold besides and no pass reads. */
@@ -264,6 +264,12 @@ static int forward(struct net *n, const float *input, int64_t batch,
     if (is_whole(n))
         TRY(net_norm_forward(&n->final, &n->top, &n->hidden[n->layers], err));
     return count_batches(n, err);
+}
+
+void net_set_mask(struct net *n, const uint8_t *hidden)
+{
+    assert(n->bert);
+    bert_net_set_mask(n->bert, hidden);
 }
 
 int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,

@@ -25,8 +25,7 @@ void backend_close(struct backend *be)
 
 int backend_set_precision(struct backend *be, enum precision p, struct err *err)
 {
-    if (p != PRECISION_F32)
-        return err_set(err, ERR_UNSUPPORTED, "--precision bf16: not there yet");
+    TRY(be->ops->set_precision(be, p, err));
     be->precision = p;
     return 0;
 }

@@ -52,6 +52,8 @@ struct loss_sum {
 struct backend_ops {
     const char *name; /* "cpu" */
     void (*close)(struct backend *be);
+    int (*set_precision)(struct backend *be, enum precision p,
+                         struct err *err); /* backend_set_precision */
 
     /* ---- memory; tensor.h is the interface to these ---- */
     int (*alloc)(struct backend *be, float **out, int64_t n, struct err *err);
@@ -260,8 +262,9 @@ struct backend_ops {
                          const struct tensor *dy, struct err *err);
 
     /* ---- each value is set to 0 with probability p, else multiplied by
-     * 1 / (1 - p); value i depends on (seed, stream, i) alone (base/rng.h), so
-     * the backward pass is the same call on the gradient. In place. ---- */
+     * 1 / (1 - p), with p taken to 1/65536; value i depends on (seed, stream,
+     * i) alone (base/rng.h), so the backward pass is the same call on the
+     * gradient. In place. ---- */
     int (*dropout)(struct backend *be, struct tensor *y, const struct tensor *x,
                    float p, uint64_t seed, uint64_t stream, struct err *err);
 
@@ -271,6 +274,15 @@ struct backend_ops {
     int (*cross_entropy)(struct backend *be, struct loss_sum *sum,
                          struct tensor *dlogits, const struct tensor *logits,
                          const int32_t *target, float scale, struct err *err);
+
+    /* ---- rows r of x (R, C) with hidden[r] (host) become v (C); backward:
+     * dv adds their gradients, which become 0 in dx ---- */
+    int (*replace_rows)(struct backend *be, struct tensor *x,
+                        const uint8_t *hidden, const struct tensor *v,
+                        struct err *err);
+    int (*replace_rows_backward)(struct backend *be, struct tensor *dx,
+                                 struct tensor *dv, const uint8_t *hidden,
+                                 struct err *err);
 
     /* ---- over all elements; fixed order where there is a sum ---- */
     /* y = a * x + b * y; b 0: y is not read; x NULL: y = b * y. */

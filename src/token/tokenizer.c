@@ -178,6 +178,12 @@ static void find(const struct part *p, int32_t *token, float *x, int64_t n)
         rvq_tokens(p->rvq, token, x, n);
 }
 
+void tokenizer_vectors(const struct tokenizer *t, int i, float *x, int64_t n,
+                       int32_t *token)
+{
+    find(&t->part[i], token, x, n);
+}
+
 /* Puts from (n, stages) into columns at.. of to (n, streams). */
 static void place(const struct tokenizer *t, int32_t *to, int at,
                   const int32_t *from, int stages, size_t n)

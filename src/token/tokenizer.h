@@ -67,6 +67,12 @@ int tokenizer_is_mel(const struct tokenizer *t);
 int tokenizer_mel(const struct tokenizer *t, const float *mel, int64_t frames,
                   int32_t *token, struct err *err);
 
+/* Tokens of vectors as part i takes them (normalised stacks of mel, or frames
+ * of the feature): token (n, stages of the part). x (n, width) may be
+ * overwritten. */
+void tokenizer_vectors(const struct tokenizer *t, int i, float *x, int64_t n,
+                       int32_t *token);
+
 /* t is borrowed. ERR_NOMEM, or ERR_UNSUPPORTED without libavutil. */
 int tokenizer_run_new(struct tokenizer_run **out, const struct tokenizer *t,
                       struct err *err);

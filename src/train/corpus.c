@@ -210,19 +210,56 @@ static int64_t below(double u, int64_t n)
     return v < n ? v : n - 1;
 }
 
+/* The crop of n samples in a recording of length samples. */
+static void place(struct crop *crop, int64_t length, double u, int64_t n)
+{
+    crop->start = length > n ? below(u, length - n + 1) : 0;
+    crop->n = length > n ? n : length;
+}
+
+/* Other crops of a recording that is damaged somewhere stay what they are. */
+static int take_packed(struct corpus *c, size_t i, double u, float *x,
+                       int64_t n, struct crop *crop, struct err *err)
+{
+    const struct recording *r = &c->m->item[i];
+    struct slot *s = &c->slot[i];
+    struct err why = {0};
+    int rc;
+
+    place(crop, r->samples, u, n);
+    rc = shards_read(r->set, r->in_set, crop->start, crop->n, x, &why);
+    if (!rc)
+        return 0;
+    pthread_mutex_lock(&c->lock);
+    if (rc != ERR_NOMEM && !s->seen) {
+        s->seen = 1;
+        c->stats.failed++;
+        log_warn("%s; left out where it is", why.msg);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return err_set(err, rc, "%s", why.msg);
+}
+
+static int take_held(struct corpus *c, size_t i, double u, float *x, int64_t n,
+                     struct crop *crop, struct err *err)
+{
+    const struct clip *clip = &c->slot[i].clip;
+
+    TRY(hold(c, i, err));
+    place(crop, (int64_t)clip->n, u, n);
+    clip_floats(x, clip->x + crop->start, (size_t)crop->n);
+    let_go(c, i);
+    return 0;
+}
+
 static int take(struct corpus *c, size_t i, double u, float *x, int64_t n,
                 struct crop *crop, struct err *err)
 {
-    const struct clip *clip = &c->slot[i].clip;
-    int64_t length;
-
-    TRY(hold(c, i, err));
-    length = (int64_t)clip->n;
     crop->recording = i;
-    crop->start = length > n ? below(u, length - n + 1) : 0;
-    crop->n = length > n ? n : length;
-    clip_floats(x, clip->x + crop->start, (size_t)crop->n);
-    let_go(c, i);
+    if (c->m->item[i].set)
+        TRY(take_packed(c, i, u, x, n, crop, err));
+    else
+        TRY(take_held(c, i, u, x, n, crop, err));
     memset(x + crop->n, 0, (size_t)(n - crop->n) * sizeof(*x));
     return 0;
 }

@@ -3,7 +3,7 @@
  * Recordings are decoded whole and kept as 16-bit samples, the ones used last,
  * up to a limit of memory: a corpus that fits is decoded once. One that does
  * not is decoded again and again, a recording for each crop: pack it
- * (shard.h). */
+ * (shard.h). Crops of packed recordings are read from their shards. */
 #ifndef TRAIN_CORPUS_H
 #define TRAIN_CORPUS_H
 

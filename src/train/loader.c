@@ -92,7 +92,8 @@ static void *run(void *arg)
             l->error.code = rc;
             pthread_cond_broadcast(&l->work);
         }
-        if (!--s->left || rc)
+        s->left -= !rc; /* a batch with a failure is never done */
+        if (!s->left || rc)
             pthread_cond_broadcast(&l->done);
     }
     pthread_mutex_unlock(&l->lock);

@@ -88,6 +88,22 @@ static int add_list(struct manifest *m, const char *path, struct err *err)
     return rc;
 }
 
+static int add_set(struct manifest *m, const char *path, struct err *err)
+{
+    struct shards *s;
+
+    TRY(shards_open(&s, path, m->rate, err));
+    ARRAY_GROW(m->set, m->n_sets, m->cap_sets);
+    m->set[m->n_sets++] = s;
+    for (size_t i = 0; i < shards_count(s); i++) {
+        add(m, xstrdup(shards_name(s, i)));
+        m->item[m->n - 1].samples = shards_samples(s, i);
+        m->item[m->n - 1].set = s;
+        m->item[m->n - 1].in_set = i;
+    }
+    return 0;
+}
+
 int manifest_add(struct manifest *m, const char *path, struct err *err)
 {
     size_t before = m->n;
@@ -99,6 +115,8 @@ int manifest_add(struct manifest *m, const char *path, struct err *err)
         walk_audio(path, add_walked, m);
     else if (stem_is_audio(path))
         add(m, xstrdup(path));
+    else if (shards_is(path))
+        TRY(add_set(m, path, err));
     else
         TRY(add_list(m, path, err));
     return m->n > before ? 0 : err_set(err, ERR_ARG, "%s: names no audio file",
@@ -223,7 +241,8 @@ static int write_cache(const struct manifest *m, const char *cache,
     int rc;
 
     for (size_t i = 0; i < m->n; i++)
-        lengths_add(&l, m->item[i].path, m->item[i].samples);
+        if (!m->item[i].set)
+            lengths_add(&l, m->item[i].path, m->item[i].samples);
     rc = lengths_write(&l, cache, m->rate, err);
     lengths_release(&l);
     return rc;
@@ -282,6 +301,9 @@ void manifest_release(struct manifest *m)
 {
     for (size_t i = 0; i < m->n; i++)
         free(m->item[i].path);
+    for (size_t i = 0; i < m->n_sets; i++)
+        shards_free(m->set[i]);
+    free(m->set);
     free(m->item);
     *m = (struct manifest){0};
 }

@@ -13,10 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "train/shard.h"
 
 struct recording {
     char *path;
     int64_t samples; /* at the manifest's rate; 0: not known yet */
+    const struct shards *set; /* NULL, or where it is packed, */
+    size_t in_set;            /* as this recording; path is its name */
 };
 
 /* Declared with a rate (Hz); otherwise zeroed, it can be released. */
@@ -24,16 +27,20 @@ struct manifest {
     int rate;
     struct recording *item;
     size_t n, cap;
+    struct shards **set; /* owned */
+    size_t n_sets, cap_sets;
     size_t left_out; /* files that cannot be used; each was logged */
 };
 
 /* Adds what path stands for:
  * - a folder: the audio files in it and below (walk_audio);
  * - a file with the extension of audio: itself;
+ * - the index of a shard set (shards_is): the recordings packed in it;
  * - any other file: a list, a path on each line, relative to the folder of the
  *   list; empty lines are passed over, a line may name a folder.
  * Whether the files exist is seen by manifest_probe. ERR_IO; ERR_FORMAT where a
- * list is not text; ERR_ARG where a folder or list has no audio at all. */
+ * list is not text; ERR_ARG where a folder or list has no audio at all; the
+ * errors of shards_open. */
 int manifest_add(struct manifest *m, const char *path, struct err *err);
 
 /* The tracks of the Free Music Archive under root (fma.h): those of

@@ -80,6 +80,11 @@ static size_t next_run(const struct params *p, size_t i, struct run *r,
     return i;
 }
 
+static int group_alike(const struct param *a, const struct param *b)
+{
+    return a->group == b->group;
+}
+
 static int step_alike(const struct param *a, const struct param *b)
 {
     return a->group == b->group && !a->decay == !b->decay;
@@ -122,7 +127,7 @@ static int adam(struct optim *o, double factor, double grad_scale,
     for (size_t i = 0; i < p->n;) {
         struct tensor w, m, v, g;
 
-        i = next_run(p, i, &r, step_alike);
+        i = next_run(p, i, &r, opt->decay > 0 ? step_alike : group_alike);
         if (!r.first)
             break;
         s.lr = (float)(opt->lr[r.first->group] * factor);

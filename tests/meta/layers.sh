@@ -54,9 +54,10 @@ for file in $(find src -name '*.[ch]' -o -name '*.def' -o -name '*.cu' \
             ;;
         libav* | libsw*)
             case $file in
-            src/audio/decode.c | src/mel/fft.c) ;;
-            *) echo "$file: includes <$inc>; FFmpeg is for src/audio/decode.c" \
-                "and src/mel/fft.c" ;;
+            src/audio/decode.c | src/audio/encode.c | src/mel/fft.c) ;;
+            *) echo "$file: includes <$inc>; FFmpeg is for src/audio/decode.c," \
+                "src/audio/encode.c (FLAC of packed corpora) and src/mel/fft.c"
+                ;;
             esac
             ;;
         esac

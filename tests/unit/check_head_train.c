@@ -37,6 +37,7 @@ static void setup(void)
 {
     ck_assert(!backend_open(&be, "cpu", 1, NULL));
     memset(&p, 0, sizeof(p));
+    h = NULL;
     for (int k = 0; k < STATES; k++) {
         const int64_t dim[] = { B, T, D };
         float v[N];
@@ -370,7 +371,6 @@ START_TEST(head_train_new_refuses)
     const struct head_config c = { HEAD, .hidden = 5, .rate = 4, .layer = -1 };
     struct err err = { 0 };
 
-    h = NULL;
     p.be = be;
     ck_assert_int_eq(head_train_new(&h, &c, D, 2, 4, &p, &err), ERR_ARG);
     ck_assert_ptr_nonnull(strstr(err.msg, "head.b.hidden.weight"));

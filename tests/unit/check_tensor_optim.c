@@ -172,7 +172,7 @@ END_TEST
 START_TEST(dropout_mask)
 {
     enum { SEED = 7, STREAM = 11 };
-    const float p = 0.3f;
+    const float p = 0.3f; /* 19661 of 65536 */
     struct guarded x = make(MANY, 0, 0, 1), y = make(MANY, 0, 0, 2);
     int64_t fell = 0;
 
@@ -181,11 +181,12 @@ START_TEST(dropout_mask)
         omp_set_num_threads(threads);
         ck_assert(!be->ops->dropout(be, &y.t, &x.t, p, SEED, STREAM, NULL));
         for (int64_t i = 0; i < x.n; i++) {
+            uint64_t block = (uint64_t)(i / 128 * 16 + i / 2 % 16);
             uint32_t word[4];
             int gone;
 
-            rng_block(word, SEED, STREAM, (uint64_t)i / 4);
-            gone = word[i % 4] < (uint32_t)(p * 4294967296.0);
+            rng_block(word, SEED, STREAM, block);
+            gone = (word[i / 32 % 4] >> i % 2 * 16 & 0xffff) < 19661;
             fell += gone;
             ck_assert(y.t.data[i] == (gone ? 0 : x.t.data[i] * (1 / (1 - p))));
         }

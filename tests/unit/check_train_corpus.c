@@ -146,8 +146,9 @@ END_TEST
 START_TEST(corpus_forgets_what_was_used_longest_ago)
 {
     struct recording three[3] = {
-        { music.item[0].path, 1 }, { music.item[3].path, 1 },
-        { music.item[4].path, 1 },
+        { .path = music.item[0].path, .samples = 1 },
+        { .path = music.item[3].path, .samples = 1 },
+        { .path = music.item[4].path, .samples = 1 },
     };
     const struct manifest m = { .rate = MUSIC_RATE, .item = three, .n = 3 };
     struct corpus *c = open_corpus(&m, 2 * (30000 + 48001));

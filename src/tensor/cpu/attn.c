@@ -3,17 +3,7 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#include "tensor/cpu/private.h"
-
-enum { QUERIES = 64 }; /* rows of scores in work at a time */
-
-/* The heads of one call: (B, T, heads * d), of which each head is a matrix of T
- * rows of d, stride apart. */
-struct heads {
-    int64_t batch, time, n, d, stride;
-    int64_t blocks; /* of queries */
-    float scale;    /* of the scores, 1 / sqrt(d) */
-};
+#include "tensor/cpu/attn.h"
 
 static struct heads heads_of(const struct tensor *q, int heads)
 {
@@ -55,25 +45,24 @@ static float exp_row(float *x, int64_t n, float *max)
     return sum;
 }
 
-/* One block of queries of one head: scores, softmax, weighted values. The
- * division by the sum comes last, over d instead of T numbers. lse may be
- * NULL. */
-static int head_block(const struct heads *h, float *y, float *lse,
-                      const float *q, const float *k, const float *v,
-                      float *scores, int64_t n)
+/* The n queries from t on: scores, softmax, weighted values. The division by
+ * the sum comes last, over d instead of T numbers. */
+static int block(const struct heads *h, const struct task *a, int64_t t,
+                 int64_t n)
 {
-    float sum[QUERIES], top;
-    int s = dnnl_sgemm('N', 'T', n, h->time, h->d, h->scale, q, h->stride, k,
-                       h->stride, 0, scores, h->time);
+    float sum[QUERIES], top, *y = a->y + t * h->stride;
+    int s = dnnl_sgemm('N', 'T', n, h->time, h->d, h->scale,
+                       a->q + t * h->stride, h->stride, a->k, h->stride, 0,
+                       a->scores, h->time);
 
     if (s)
         return s;
     for (int64_t i = 0; i < n; i++) {
-        sum[i] = exp_row(scores + i * h->time, h->time, &top);
-        if (lse)
-            lse[i] = top + logf(sum[i]);
+        sum[i] = exp_row(a->scores + i * h->time, h->time, &top);
+        if (a->lse)
+            a->lse[t + i] = top + logf(sum[i]);
     }
-    s = dnnl_sgemm('N', 'N', n, h->d, h->time, 1, scores, h->time, v,
+    s = dnnl_sgemm('N', 'N', n, h->d, h->time, 1, a->scores, h->time, a->v,
                    h->stride, 0, y, h->stride);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < h->d; j++)
@@ -87,26 +76,33 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
 {
     struct heads h = heads_of(q, heads);
     int threads = omp_get_max_threads(), status = 0;
+    int is_half = cpu_is_bf16(cpu_of(be));
     int64_t size = QUERIES * h.time;
-    void *work;
-    float *scores;
+    struct half half;
+    void *scores;
 
     assert(tensor_count(y) == tensor_count(q));
     assert(tensor_count(k) == tensor_count(q));
     assert(tensor_count(v) == tensor_count(q));
+    if (!tensor_count(q))
+        return 0;
     TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(threads * size) *
-                sizeof(*scores), &work, err));
-    scores = work;
+                sizeof(float), &scores, err));
+    if (is_half)
+        TRY(half_begin(&half, cpu_of(be), &h, q, k, v, NULL, threads, err));
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * h.blocks; i++) {
         int64_t head = i / h.blocks, t = i % h.blocks * QUERIES;
-        int64_t at = head_at(&h, head), from = at + t * h.stride;
-        int s = head_block(&h, y->data + from,
-                           lse ? lse + head * h.time + t : NULL,
-                           q->data + from, k->data + at, v->data + at,
-                           scores + omp_get_thread_num() * size,
-                           block_rows(&h, t));
+        int64_t at = head_at(&h, head);
+        int thread = omp_get_thread_num(), s;
+        struct task a = {
+            .q = q->data + at, .k = k->data + at, .v = v->data + at,
+            .y = y->data + at, .lse = lse ? lse + head * h.time : NULL,
+            .scores = (float *)scores + thread * size,
+            .half = is_half ? &half : NULL, .head = head, .thread = thread
+        };
 
+        s = (is_half ? half_block : block)(&h, &a, t, block_rows(&h, t));
         if (s) {
             #pragma omp atomic write
             status = s;
@@ -160,16 +156,7 @@ static float row_dot(const float *a, const float *b, int64_t n)
     return sum;
 }
 
-/* What one task of the backward pass works on: some blocks of queries of one
- * head, all keys. dk and dv have rows of ld. */
-struct task {
-    float *dq, *dk, *dv;
-    const float *dy, *y, *lse, *q, *k, *v;
-    int64_t ld;
-    float *scores, *dp; /* (QUERIES, T) each */
-};
-
-/* n queries from t on; first: dk and dv are written, not added to. */
+/* The n queries from t on; first: dk and dv are written, not added to. */
 static int block_backward(const struct heads *h, const struct task *a,
                           int64_t t, int64_t n, int first)
 {
@@ -207,26 +194,32 @@ static int64_t group_count(const struct heads *h)
     return groups < h->blocks ? groups : h->blocks;
 }
 
+CPU_CLONES
+static void add_row(float *y, const float *x, int64_t n)
+{
+    #pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
 static void add_groups(const struct heads *h, float *dk, float *dv,
                        const float *part, int64_t groups)
 {
     int64_t half = h->time * h->d;
 
-    #pragma omp parallel for collapse(2)
-    for (int64_t i = 0; i < h->batch * h->n; i++)
-        for (int64_t t = 0; t < h->time; t++)
-            for (int64_t j = 0; j < h->d; j++) {
-                const float *p = part + 2 * i * groups * half + t * h->d + j;
-                int64_t to = head_at(h, i) + t * h->stride + j;
-                float sum_k = 0, sum_v = 0;
+    #pragma omp parallel for
+    for (int64_t i = 0; i < h->batch * h->n * h->time; i++) {
+        int64_t head = i / h->time, t = i % h->time;
+        int64_t to = head_at(h, head) + t * h->stride;
+        const float *p = part + 2 * head * groups * half + t * h->d;
 
-                for (int64_t g = 0; g < groups; g++) {
-                    sum_k += p[2 * g * half];
-                    sum_v += p[(2 * g + 1) * half];
-                }
-                dk[to] = sum_k;
-                dv[to] = sum_v;
-            }
+        memcpy(dk + to, p, (size_t)h->d * sizeof(*dk));
+        memcpy(dv + to, p + half, (size_t)h->d * sizeof(*dv));
+        for (int64_t g = 1; g < groups; g++) {
+            add_row(dk + to, p + 2 * g * half, h->d);
+            add_row(dv + to, p + (2 * g + 1) * half, h->d);
+        }
+    }
 }
 
 /* The blocks of group g of groups. */
@@ -237,8 +230,8 @@ static int group_backward(const struct heads *h, const struct task *a,
     int s = 0;
 
     for (int64_t b = from; b < to && !s; b++)
-        s = block_backward(h, a, b * QUERIES, block_rows(h, b * QUERIES),
-                           b == from);
+        s = (a->half ? half_block_backward : block_backward)(
+            h, a, b * QUERIES, block_rows(h, b * QUERIES), b == from);
     return s;
 }
 
@@ -251,36 +244,46 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
 {
     struct heads h = heads_of(q, heads);
     int threads = omp_get_max_threads(), status = 0;
-    int64_t size = QUERIES * h.time, groups = group_count(&h);
-    int64_t half = h.time * h.d, sums = 0;
+    int is_half = cpu_is_bf16(cpu_of(be));
+    int64_t size = QUERIES * h.time, groups;
+    int64_t n = tensor_count(q), sum = h.time * h.d, sums = 0;
+    int apart; /* dk and dv of a task in memory of their own */
+    struct half half;
     float *work, *part;
     void *all;
 
-    assert(tensor_count(dq) == tensor_count(q));
-    assert(tensor_count(dk) == tensor_count(q));
-    assert(tensor_count(dv) == tensor_count(q));
+    assert(tensor_count(dq) == n && tensor_count(dk) == n);
+    assert(tensor_count(dv) == n && tensor_count(dy) == n);
     assert(tensor_count(lse) == h.batch * h.n * h.time);
-    if (groups > 1)
-        sums = h.batch * h.n * groups * 2 * half;
+    if (!n)
+        return 0;
+    groups = group_count(&h);
+    apart = groups > 1 || is_half;
+    if (apart)
+        sums = h.batch * h.n * groups * 2 * sum;
     TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(2 * threads * size + sums) *
                 sizeof(*work), &all, err));
+    if (is_half)
+        TRY(half_begin(&half, cpu_of(be), &h, q, k, v, dy, threads, err));
     work = all;
     part = work + 2 * threads * size;
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * groups; i++) {
-        int64_t at = head_at(&h, i / groups);
-        float *mine = work + 2 * omp_get_thread_num() * size;
+        int64_t head = i / groups, at = head_at(&h, head);
+        int thread = omp_get_thread_num(), s;
         struct task a = {
-            dq->data + at, dk->data + at, dv->data + at, dy->data + at,
-            y->data + at, lse->data + i / groups * h.time, q->data + at,
-            k->data + at, v->data + at, h.stride, mine, mine + size
+            .q = q->data + at, .k = k->data + at, .v = v->data + at,
+            .y = y->data + at, .lse = lse->data + head * h.time,
+            .scores = work + 2 * thread * size,
+            .half = is_half ? &half : NULL, .head = head, .thread = thread,
+            .dy = dy->data + at, .dq = dq->data + at, .dk = dk->data + at,
+            .dv = dv->data + at, .ld = apart ? h.d : h.stride,
+            .dp = work + (2 * thread + 1) * size
         };
-        int s;
 
-        if (groups > 1) {
-            a.dk = part + 2 * i * half;
-            a.dv = a.dk + half;
-            a.ld = h.d;
+        if (apart) {
+            a.dk = part + 2 * i * sum;
+            a.dv = a.dk + sum;
         }
         s = group_backward(&h, &a, i % groups, groups);
         if (s) {
@@ -288,7 +291,7 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
             status = s;
         }
     }
-    if (groups > 1)
+    if (apart)
         add_groups(&h, dk->data, dv->data, part, groups);
     return cpu_check(status, "attention", err);
 }

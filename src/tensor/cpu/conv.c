@@ -7,14 +7,14 @@
 
 /* Images lie as (C/block, H, W, block), which Winograd needs; an image of one
  * channel is plain. The weights are kept as they came and once more in each
- * order that a primitive asked for (Winograd and direct at most). */
+ * order that a primitive asked for (Winograd, direct, a few in bf16). */
 struct conv2d {
     int c_out, c_in, stride_h, stride_w;
     float *weight, *bias;
     struct packed {
         dnnl_memory_desc_t md;
         float *data;
-    } packed[2];
+    } packed[4];
     int npacked;
 };
 
@@ -73,7 +73,8 @@ static int packed_weights(struct cpu *cpu, struct conv2d *c,
             *out = p->data;
             return 0;
         }
-    assert(c->npacked < (int)ARRAY_LEN(c->packed));
+    if (c->npacked == (int)ARRAY_LEN(c->packed))
+        free((--p, --c->npacked, p->data));
     TRY(cpu_conv_plain(&plain, c->c_out, c->c_in, err));
     if (posix_memalign(&data, 64, cpu_packed_size(user)))
         return err_set(err, ERR_NOMEM, "no memory for weights");
@@ -100,7 +101,8 @@ int cpu_conv2d(struct backend *be, struct tensor *y, const struct tensor *x,
         .h = x->dim[0], .w = x->dim[1], .c_in = c->c_in, .c_out = c->c_out,
     };
     struct cpu_prim *p;
-    void *addr[CPU_SCRATCH] = { x->data, y->data, c->bias, NULL };
+    struct cpu_image m = cpu_image_of(cpu, x);
+    void *addr[CPU_SCRATCH] = { NULL, y->data, c->bias, NULL };
     float *weights = NULL;
 
     assert(x->dim[2] == c->c_in && y->dim[2] == c->c_out);
@@ -109,6 +111,7 @@ int cpu_conv2d(struct backend *be, struct tensor *y, const struct tensor *x,
     assert(act == ACT_NONE || act == ACT_RELU);
     TRY(cpu_conv_prim(cpu, &how, &p, err));
     TRY(packed_weights(cpu, c, p, &weights, err));
+    TRY(cpu_conv_input(cpu, &m, x->data, &addr[CPU_SRC], err));
     addr[CPU_WEIGHTS] = weights;
     return cpu_run(cpu, p, addr, err);
 }
@@ -116,20 +119,13 @@ int cpu_conv2d(struct backend *be, struct tensor *y, const struct tensor *x,
 int cpu_image_flatten(struct backend *be, struct tensor *y,
                       const struct tensor *x, int64_t first, struct err *err)
 {
-    int64_t n = y->dim[0], h = x->dim[0], w = x->dim[1], c = x->dim[2];
-    int64_t block = c == 1 ? 1 : cpu_of(be)->block;
+    struct cpu_image m = cpu_image_of(cpu_of(be), x);
+    int64_t n = y->dim[0], cols = m.w * m.c;
 
     (void)err;
-    assert(y->dim[1] == w * c && first + n <= h);
+    assert(y->dim[1] == cols && first + n <= m.h);
     #pragma omp parallel for
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < c; j++) {
-            const float *src = x->data + j / block * h * w * block +
-                               (first + i) * w * block + j % block;
-            float *dst = y->data + (i * c + j) * w;
-
-            for (int64_t k = 0; k < w; k++)
-                dst[k] = src[k * block];
-        }
+        cpu_image_row(&m, x->data, y->data + i * cols, first + i, 0);
     return 0;
 }

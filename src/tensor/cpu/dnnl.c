@@ -107,8 +107,8 @@ int cpu_keep(struct cpu *cpu, const struct cpu_key *key,
         return rc;
     }
     dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
-    log_debug("oneDNN %s, kind %d, %lld x %lld x %lld x %lld x %lld, scratch "
-              "%zu", info, key->kind, (long long)key->dim[0],
+    log_debug("oneDNN %s, kind %d, %lld x %lld x %lld x %lld x %lld, "
+              "scratch %zu", info, key->kind, (long long)key->dim[0],
               (long long)key->dim[1], (long long)key->dim[2],
               (long long)key->dim[3], (long long)key->dim[4], p->scratch);
     forget_oldest(cpu);
@@ -228,11 +228,11 @@ static int cpu_alloc(struct backend *be, float **out, int64_t n,
     size_t size = ((size_t)(n ? n : 1) * sizeof(float) + 63) & ~(size_t)63;
     void *p;
 
-    (void)be;
     if (posix_memalign(&p, 64, size))
         return err_set(err, ERR_NOMEM, "no memory for %lld floats",
                        (long long)n);
     *out = p;
+    cpu_drop_copies(cpu_of(be), p, n);
     return 0;
 }
 
@@ -245,18 +245,29 @@ static void cpu_free(struct backend *be, float *p)
 static int cpu_import(struct backend *be, struct tensor *t, const float *host,
                       struct err *err)
 {
-    (void)be;
     (void)err;
     t->data = (float *)host; /* weights are only read */
+    cpu_drop_copies(cpu_of(be), host, tensor_count(t));
     return 0;
 }
 
 static int cpu_copy(struct backend *be, float *to, const float *from, int64_t n,
                     struct err *err)
 {
-    (void)be;
     (void)err;
     memcpy(to, from, (size_t)n * sizeof(*to));
+    cpu_drop_copies(cpu_of(be), to, n);
+    return 0;
+}
+
+static int cpu_set_precision(struct backend *be, enum precision p,
+                             struct err *err)
+{
+    if (p == PRECISION_BF16 &&
+        dnnl_get_effective_cpu_isa() < dnnl_cpu_isa_avx512_core_bf16)
+        return err_set(err, ERR_UNSUPPORTED, "--precision bf16: this processor "
+                       "does not have it; use f32");
+    cpu_drop_all_copies(cpu_of(be));
     return 0;
 }
 
@@ -272,6 +283,8 @@ static void cpu_close(struct backend *be)
     for (int i = 0; i < CPU_BUFS; i++)
         free(cpu->buf[i].data);
     free(cpu->rotary.table);
+    cpu_drop_all_copies(cpu);
+    free(cpu->copy);
     if (cpu->stream)
         dnnl_stream_destroy(cpu->stream);
     if (cpu->engine)
@@ -282,6 +295,7 @@ static void cpu_close(struct backend *be)
 static const struct backend_ops cpu_ops = {
     .name = "cpu",
     .close = cpu_close,
+    .set_precision = cpu_set_precision,
     .alloc = cpu_alloc,
     .free = cpu_free,
     .image_size = cpu_image_size,
@@ -335,6 +349,8 @@ static const struct backend_ops cpu_ops = {
     .pool_backward = cpu_pool_backward,
     .dropout = cpu_dropout,
     .cross_entropy = cpu_cross_entropy,
+    .replace_rows = cpu_replace_rows,
+    .replace_rows_backward = cpu_replace_rows_backward,
     .axpby = cpu_axpby,
     .dot = cpu_dot,
     .adam = cpu_adam,

@@ -3,10 +3,13 @@
 
 #include "tensor/cpu/private.h"
 
-enum { LANES = 16, VALUES = 4 * LANES, SPAN = 256 * VALUES };
+/* Values are taken 128 at a time: the 16 bits of value i are half i % 2 of word
+ * i / 32 % 4 of the block i / 128 * 16 + i / 2 % 16 of the stream, so that
+ * neighbours in memory are neighbours in a vector of blocks. */
+enum { LANES = 16, WORDS = 4 * LANES, VALUES = 2 * WORDS, SPAN = 128 * VALUES };
 
-/* One round of Philox4x32 on a, b, c, d, as base/rng.c: a loop over
- * counters vectorises. */
+/* One round of Philox4x32 on a, b, c, d, as base/rng.c, in a form that a loop
+ * over counters vectorises. */
 #define ROUND(n)                                                      \
     do {                                                              \
         uint64_t p = (uint64_t)0xD2511F53u * a;                       \
@@ -18,17 +21,18 @@ enum { LANES = 16, VALUES = 4 * LANES, SPAN = 256 * VALUES };
         d = (uint32_t)p;                                              \
     } while (0)
 
-/* The numbers of the blocks first .. first + LANES - 1, as rng_block. */
-static inline void draw(uint32_t out[VALUES], uint64_t seed, uint64_t stream,
-                        uint64_t first)
+/* Word w of the block first + i, as rng_block, in out[w * LANES + i]. */
+CPU_CLONES
+static void draw(uint32_t out[WORDS], uint64_t seed, uint64_t stream,
+                 uint64_t first)
 {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     uint32_t s0 = (uint32_t)stream, s1 = (uint32_t)(stream >> 32);
 
     #pragma omp simd
     for (uint32_t i = 0; i < LANES; i++) {
-        uint32_t a = (uint32_t)first + i;
-        uint32_t b = (uint32_t)(first >> 32) + (a < i), c = s0, d = s1;
+        uint32_t a = (uint32_t)first + i, b = (uint32_t)(first >> 32);
+        uint32_t c = s0, d = s1;
 
         ROUND(0u);
         ROUND(1u);
@@ -40,10 +44,10 @@ static inline void draw(uint32_t out[VALUES], uint64_t seed, uint64_t stream,
         ROUND(7u);
         ROUND(8u);
         ROUND(9u);
-        out[4 * i] = a;
-        out[4 * i + 1] = b;
-        out[4 * i + 2] = c;
-        out[4 * i + 3] = d;
+        out[i] = a;
+        out[LANES + i] = b;
+        out[2 * LANES + i] = c;
+        out[3 * LANES + i] = d;
     }
 }
 
@@ -51,18 +55,20 @@ static inline void draw(uint32_t out[VALUES], uint64_t seed, uint64_t stream,
  * limit fall. */
 CPU_CLONES
 static void drop_span(float *y, const float *x, int64_t at, int64_t n,
-                      uint32_t limit, float scale, uint64_t seed,
+                      uint16_t limit, float scale, uint64_t seed,
                       uint64_t stream)
 {
-    uint32_t word[VALUES];
+    uint32_t word[WORDS];
+    uint16_t half[VALUES];
 
     for (int64_t i = 0; i < n; i += VALUES) {
         int64_t m = n - i < VALUES ? n - i : VALUES;
 
-        draw(word, seed, stream, (uint64_t)(at + i) / 4);
+        draw(word, seed, stream, (uint64_t)(at + i) / VALUES * LANES);
+        memcpy(half, word, sizeof(half));
         #pragma omp simd
         for (int64_t j = 0; j < m; j++)
-            y[i + j] = word[j] < limit ? 0 : x[i + j] * scale;
+            y[i + j] = half[j] < limit ? 0 : x[i + j] * scale;
     }
 }
 
@@ -70,14 +76,15 @@ int cpu_dropout(struct backend *be, struct tensor *y, const struct tensor *x,
                 float p, uint64_t seed, uint64_t stream, struct err *err)
 {
     int64_t n = tensor_count(x);
-    uint32_t limit = (uint32_t)(p * 4294967296.0);
+    long limit = lrintf(p * 65536.0f);
 
     (void)be;
     (void)err;
     assert(tensor_count(y) == n && p >= 0 && p < 1);
+    limit = limit > 65535 ? 65535 : limit;
     #pragma omp parallel for
     for (int64_t i = 0; i < n; i += SPAN)
         drop_span(y->data + i, x->data + i, i, n - i < SPAN ? n - i : SPAN,
-                  limit, 1.0f / (1.0f - p), seed, stream);
+                  (uint16_t)limit, 1.0f / (1.0f - p), seed, stream);
     return 0;
 }

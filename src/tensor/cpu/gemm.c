@@ -13,12 +13,13 @@ struct product {
 };
 
 static dnnl_status_t matrix_md(dnnl_memory_desc_t *md, dnnl_dim_t rows,
-                               dnnl_dim_t cols, int transposed)
+                               dnnl_dim_t cols, int transposed,
+                               dnnl_data_type_t type)
 {
     dnnl_dims_t dim = { rows, cols };
     dnnl_dims_t plain = { cols, 1 }, across = { 1, rows };
 
-    return dnnl_memory_desc_init_by_strides(md, 2, dim, dnnl_f32,
+    return dnnl_memory_desc_init_by_strides(md, 2, dim, type,
                                             transposed ? across : plain);
 }
 
@@ -26,15 +27,20 @@ static int make_product(struct cpu *cpu, const struct cpu_key *key,
                         const struct product *p, struct matmul_opts o,
                         struct cpu_prim **out, struct err *err)
 {
+    dnnl_data_type_t type = key->bf16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_dims_t bd = { p->k, p->m };
     dnnl_memory_desc_t a, b, bias, y;
     dnnl_matmul_desc_t desc;
     dnnl_primitive_attr_t attr = NULL;
     int s, rc;
 
-    s = matrix_md(&a, p->n, p->k, p->a_transposed);
-    s |= matrix_md(&b, p->k, p->m, p->b_transposed);
-    s |= matrix_md(&y, p->n, p->m, 0);
-    s |= matrix_md(&bias, 1, p->m, 0);
+    s = matrix_md(&a, p->n, p->k, p->a_transposed, type);
+    if (key->bf16 && key->kind != CPU_MATMUL_DW)
+        s |= dnnl_memory_desc_init_by_tag(&b, 2, bd, type, dnnl_format_tag_any);
+    else
+        s |= matrix_md(&b, p->k, p->m, p->b_transposed, type);
+    s |= matrix_md(&y, p->n, p->m, 0, dnnl_f32);
+    s |= matrix_md(&bias, 1, p->m, 0, dnnl_f32);
     s |= dnnl_matmul_desc_init(&desc, &a, &b, p->bias ? &bias : NULL, &y);
     rc = cpu_check(s, "matrix product", err);
     if (!rc)
@@ -46,6 +52,25 @@ static int make_product(struct cpu *cpu, const struct cpu_key *key,
     return rc;
 }
 
+/* a is converted at each call; so is b, where it is not weights. */
+static int convert(struct cpu *cpu, const struct product *p,
+                   const struct cpu_prim *prim, void *addr[CPU_SCRATCH],
+                   struct err *err)
+{
+    dnnl_memory_desc_t plain;
+    struct cpu_weights w = { &plain, prim };
+    const float *b = addr[CPU_WEIGHTS];
+
+    TRY(cpu_narrowed(cpu, CPU_BUF_X, addr[CPU_SRC], p->n * p->k, &addr[CPU_SRC],
+                     err));
+    if (prim->key.kind == CPU_MATMUL_DW)
+        return cpu_narrowed(cpu, CPU_BUF_Y, b, p->k * p->m, &addr[CPU_WEIGHTS],
+                            err);
+    TRY(cpu_check(matrix_md(&plain, p->k, p->m, p->b_transposed, dnnl_f32),
+                  "weights", err));
+    return cpu_kept_copy(cpu, w, b, &addr[CPU_WEIGHTS], err);
+}
+
 static int product(struct cpu *cpu, int kind, const struct product *p,
                    struct matmul_opts o, void *addr[CPU_SCRATCH],
                    struct err *err)
@@ -55,17 +80,20 @@ static int product(struct cpu *cpu, int kind, const struct product *p,
         .flags = (int)o.act | (p->bias ? HAS_BIAS : 0) |
                  (o.accumulate ? ACCUMULATE : 0),
         .scale = o.scale ? o.scale : 1,
+        .bf16 = cpu_is_bf16(cpu),
         .dim = { p->n, p->k, p->m },
     };
     struct cpu_prim *prim = cpu_find(cpu, &key);
 
     if (!prim)
         TRY(make_product(cpu, &key, p, o, &prim, err));
+    if (key.bf16)
+        TRY(convert(cpu, p, prim, addr, err));
     return cpu_run(cpu, prim, addr, err);
 }
 
-/* The weights stay as they lie in the file, (M, K): packing them would cost a
- * second copy of the model to gain 5 %. */
+/* In f32 the weights stay as they lie in the file, (M, K): packing them would
+ * cost a second copy of the model to gain 5 %. */
 int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                const struct tensor *w, const struct tensor *bias,
                struct matmul_opts opts, struct err *err)
@@ -106,37 +134,38 @@ int cpu_matmul_dx(struct backend *be, struct tensor *dx,
 
 CPU_CLONES
 static void add_rows(float *sum, const float *x, int64_t rows, int64_t n,
-                     int64_t stride)
+                     float scale)
 {
     for (int64_t r = 0; r < rows; r++)
         #pragma omp simd
         for (int64_t i = 0; i < n; i++)
-            sum[i] += x[r * stride + i];
+            sum[i] += scale * x[r * n + i];
 }
 
-/* dbias += scale * the column sums of dy. Each thread has columns of its own,
- * and sums some rows at a time: the order is fixed, and the error grows with
- * the root of the rows instead of with them. */
-static void add_column_sums(float *dbias, const float *dy, int64_t rows,
-                            int64_t cols, float scale)
+/* dbias += scale * the column sums of dy, in a fixed order; the error grows
+ * with the root of the rows. */
+static int add_column_sums(struct cpu *cpu, float *dbias, const float *dy,
+                           int64_t rows, int64_t cols, float scale,
+                           struct err *err)
 {
-    enum { COLS = 64, ROWS = 128 };
+    enum { ROWS = 128 };
+    int64_t parts = (rows + ROWS - 1) / ROWS;
+    void *sums;
+    float *part;
 
+    TRY(cpu_buf(cpu, CPU_BUF_SUMS, (size_t)(parts * cols) * sizeof(*part),
+                &sums, err));
+    part = sums;
     #pragma omp parallel for
-    for (int64_t c = 0; c < cols; c += COLS) {
-        int64_t n = cols - c < COLS ? cols - c : COLS;
-        float total[COLS] = {0};
+    for (int64_t i = 0; i < parts; i++) {
+        int64_t n = rows - i * ROWS < ROWS ? rows - i * ROWS : ROWS;
 
-        for (int64_t r = 0; r < rows; r += ROWS) {
-            float part[COLS] = {0};
-
-            add_rows(part, dy + r * cols + c, rows - r < ROWS ? rows - r : ROWS,
-                     n, cols);
-            add_rows(total, part, 1, n, 0);
-        }
-        for (int64_t i = 0; i < n; i++)
-            dbias[c + i] += scale * total[i];
+        memset(part + i * cols, 0, (size_t)cols * sizeof(*part));
+        add_rows(part + i * cols, dy + i * ROWS * cols, n, cols, 1);
     }
+    add_rows(part, part + cols, parts - 1, cols, 1);
+    add_rows(dbias, part, 1, cols, scale);
+    return 0;
 }
 
 int cpu_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
@@ -156,6 +185,7 @@ int cpu_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
     if (!p.k)
         return 0;
     if (dbias)
-        add_column_sums(dbias->data, dy->data, p.k, p.n, scale ? scale : 1);
+        TRY(add_column_sums(cpu_of(be), dbias->data, dy->data, p.k, p.n,
+                            scale ? scale : 1, err));
     return product(cpu_of(be), CPU_MATMUL_DW, &p, o, addr, err);
 }

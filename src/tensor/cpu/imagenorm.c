@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
-#include <stdlib.h>
+#include <omp.h>
 
 #include "tensor/cpu/private.h"
 
 /* An image's groups are cut into spans of pixels of a fixed size. Sums over a
  * span are kept apart and added up in order: the result does not depend on the
- * number of threads. Within a span, sums are f32 over TILE pixels and double
- * from there on. */
-enum { SPAN = 1024, TILE = 64 };
+ * number of threads. Within a span, sums are f32 over a tile of at most TILE
+ * pixels and double from there on. What lies in bf16 is converted tile by
+ * tile. */
+enum { SPAN = 1024, TILE = 64, TILE_VALUES = 4096 };
 
 struct spans {
     struct cpu_image m;
     int64_t pixels, per_group, n; /* spans in a group, in all */
     int64_t lanes;                /* groups * block: channels and padding */
+    int64_t tile;                 /* pixels in a tile */
 };
 
 static struct spans spans_of(const struct cpu_image *m)
@@ -23,6 +25,8 @@ static struct spans spans_of(const struct cpu_image *m)
     s.per_group = (s.pixels + SPAN - 1) / SPAN;
     s.n = m->b * m->groups * s.per_group;
     s.lanes = m->groups * m->block;
+    s.tile = m->block > TILE_VALUES ? 1 : TILE_VALUES / m->block;
+    s.tile = s.tile > TILE ? TILE : s.tile;
     return s;
 }
 
@@ -41,12 +45,59 @@ static struct span span_at(const struct spans *s, int64_t i)
     return p;
 }
 
-/* Work memory of a call: doubles of each span, then floats of each lane. */
+/* ---- tiles as floats ---- */
+
+/* n values as floats: where they lie, or in tmp. */
+static const float *get(const struct spans *s, const struct tensor *t,
+                        int64_t at, int64_t n, float *tmp)
+{
+    if (!s->m.bf16)
+        return t->data + at;
+    cpu_widen_some(tmp, (const uint16_t *)t->data + at, n);
+    return tmp;
+}
+
+/* Where n values are to be written, which put then brings to their place. */
+static float *room(const struct spans *s, const struct tensor *t, int64_t at,
+                   float *tmp)
+{
+    return s->m.bf16 ? tmp : t->data + at;
+}
+
+static void put(const struct spans *s, const struct tensor *t, int64_t at,
+                int64_t n, const float *tmp)
+{
+    if (s->m.bf16)
+        cpu_narrow_some((uint16_t *)t->data + at, tmp, n);
+}
+
+/* Work memory of a call: doubles of each span, floats of each lane, and what
+ * each thread converts: operands a, b and c of a tile. */
 struct sums {
     double *span[2]; /* (n, block) each */
     float *lane[6];  /* (lanes) each */
-    float *tile;     /* (threads' own: 3 * block each span) */
+    float *tile;     /* (n, 3, block) */
+    float *tmp;      /* (threads, 3, tile * block) */
+    int64_t tmp_size;
 };
+
+static int tmp_init(struct sums *w, struct cpu *cpu, const struct spans *s,
+                    struct err *err)
+{
+    void *p;
+
+    w->tmp_size = s->tile * s->m.block;
+    TRY(cpu_buf(cpu, CPU_BUF_X, (size_t)(3 * w->tmp_size) * sizeof(float) *
+                                    (size_t)omp_get_max_threads(), &p, err));
+    w->tmp = p;
+    return 0;
+}
+
+/* Operand 0, 1 or 2 of the calling thread. */
+static float *tmp_of(const struct sums *w, int which)
+{
+    return w->tmp + (omp_get_thread_num() * 3 + which) * w->tmp_size;
+}
 
 static int sums_init(struct sums *w, struct cpu *cpu, const struct spans *s,
                      struct err *err)
@@ -64,7 +115,7 @@ static int sums_init(struct sums *w, struct cpu *cpu, const struct spans *s,
         w->lane[i] = w->lane[i - 1] + lanes;
     w->tile = w->lane[5] + lanes;
     memset(w->lane[0], 0, 6 * lanes * sizeof(float));
-    return 0;
+    return tmp_init(w, cpu, s, err);
 }
 
 /* ---- mean and variance ---- */
@@ -107,8 +158,8 @@ static void join(double *mean, double *sq, double na, double mean_b,
     *sq += sq_b + d * d * na * nb / n;
 }
 
-static void span_moments(struct sums *w, const struct spans *s, const float *x,
-                         int64_t i)
+static void span_moments(struct sums *w, const struct spans *s,
+                         const struct tensor *x, int64_t i)
 {
     int64_t block = s->m.block;
     struct span p = span_at(s, i);
@@ -117,10 +168,11 @@ static void span_moments(struct sums *w, const struct spans *s, const float *x,
 
     memset(mean, 0, (size_t)block * sizeof(*mean));
     memset(sq, 0, (size_t)block * sizeof(*sq));
-    for (int64_t t = 0; t < p.pixels; t += TILE) {
-        int64_t n = p.pixels - t < TILE ? p.pixels - t : TILE;
+    for (int64_t t = 0; t < p.pixels; t += s->tile) {
+        int64_t n = p.pixels - t < s->tile ? p.pixels - t : s->tile;
 
-        tile_moments(a, b, c, x + p.at + t * block, n, block);
+        tile_moments(a, b, c, get(s, x, p.at + t * block, n * block,
+                                  tmp_of(w, 0)), n, block);
         for (int64_t j = 0; j < block; j++) {
             double d = (double)b[j] / (double)n;
 
@@ -167,6 +219,24 @@ static void normalise(float *y, const float *x, const float *mean,
         }
 }
 
+static void span_normalise(const struct sums *w, const struct spans *s,
+                           struct tensor *y, const struct tensor *x, int64_t i,
+                           int relu)
+{
+    struct span p = span_at(s, i);
+
+    for (int64_t t = 0; t < p.pixels; t += s->tile) {
+        int64_t n = p.pixels - t < s->tile ? p.pixels - t : s->tile;
+        int64_t at = p.at + t * s->m.block, values = n * s->m.block;
+        float *out = room(s, y, at, tmp_of(w, 1));
+
+        normalise(out, get(s, x, at, values, tmp_of(w, 0)),
+                  w->lane[0] + p.lane, w->lane[1] + p.lane,
+                  w->lane[2] + p.lane, n, s->m.block, relu);
+        put(s, y, at, values, out);
+    }
+}
+
 static void running(struct tensor *t, int64_t c, double value, float momentum)
 {
     if (t)
@@ -192,7 +262,7 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
     TRY(sums_init(&w, cpu_of(be), &s, err));
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
-        span_moments(&w, &s, x->data, i);
+        span_moments(&w, &s, x, i);
     for (int64_t c = 0; c < m.c; c++) {
         double mu, var;
 
@@ -206,13 +276,8 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
                 momentum);
     }
     #pragma omp parallel for
-    for (int64_t i = 0; i < s.n; i++) {
-        struct span p = span_at(&s, i);
-
-        normalise(y->data + p.at, x->data + p.at, w.lane[0] + p.lane,
-                  w.lane[1] + p.lane, w.lane[2] + p.lane, p.pixels, m.block,
-                  relu);
-    }
+    for (int64_t i = 0; i < s.n; i++)
+        span_normalise(&w, &s, y, x, i, relu);
     return 0;
 }
 
@@ -221,27 +286,8 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
 /* Sums of the gradient and of its product with the normalised values. */
 CPU_CLONES
 static void tile_gradients(float *sum, float *dot, const float *dy,
-                           const float *y, const float *x, const float *mean,
+                           const float *x, const float *mean,
                            const float *inv_std, int64_t n, int64_t block)
-{
-    for (int64_t j = 0; j < block; j++)
-        sum[j] = dot[j] = 0;
-    for (int64_t i = 0; i < n * block; i += block)
-        #pragma omp simd
-        for (int64_t j = 0; j < block; j++) {
-            float g = y[i + j] > 0 ? dy[i + j] : 0;
-
-            sum[j] += g;
-            dot[j] += g * ((x[i + j] - mean[j]) * inv_std[j]);
-        }
-}
-
-/* The same without an activation. */
-CPU_CLONES
-static void tile_gradients_linear(float *sum, float *dot, const float *dy,
-                                  const float *x, const float *mean,
-                                  const float *inv_std, int64_t n,
-                                  int64_t block)
 {
     for (int64_t j = 0; j < block; j++)
         sum[j] = dot[j] = 0;
@@ -253,28 +299,49 @@ static void tile_gradients_linear(float *sum, float *dot, const float *dy,
         }
 }
 
+CPU_CLONES
+static void mask(float *dx, const float *dy, const float *y, int64_t n)
+{
+    #pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+/* The operands of a backward pass; y is NULL without relu. */
+struct backward {
+    struct tensor *dx;
+    const struct tensor *dy, *y, *x;
+};
+
+/* The gradient behind the activation; tmp operands 0 and 1. */
+static const float *masked(const struct sums *w, const struct spans *s,
+                           const struct backward *o, int64_t at, int64_t n)
+{
+    const float *dy = get(s, o->dy, at, n, tmp_of(w, 0));
+
+    if (!o->y)
+        return dy;
+    mask(tmp_of(w, 0), dy, get(s, o->y, at, n, tmp_of(w, 1)), n);
+    return tmp_of(w, 0);
+}
+
 static void span_gradients(struct sums *w, const struct spans *s,
-                           const float *dy, const float *y, const float *x,
-                           int64_t i)
+                           const struct backward *o, int64_t i)
 {
     int64_t block = s->m.block;
     struct span p = span_at(s, i);
     double *sum = w->span[0] + i * block, *dot = w->span[1] + i * block;
     float *a = w->tile + 3 * i * block, *b = a + block;
-    const float *mean = w->lane[0] + p.lane, *inv_std = w->lane[1] + p.lane;
 
     memset(sum, 0, (size_t)block * sizeof(*sum));
     memset(dot, 0, (size_t)block * sizeof(*dot));
-    for (int64_t t = 0; t < p.pixels; t += TILE) {
-        int64_t n = p.pixels - t < TILE ? p.pixels - t : TILE;
+    for (int64_t t = 0; t < p.pixels; t += s->tile) {
+        int64_t n = p.pixels - t < s->tile ? p.pixels - t : s->tile;
         int64_t at = p.at + t * block;
 
-        if (y)
-            tile_gradients(a, b, dy + at, y + at, x + at, mean, inv_std, n,
-                           block);
-        else
-            tile_gradients_linear(a, b, dy + at, x + at, mean, inv_std, n,
-                                  block);
+        tile_gradients(a, b, masked(w, s, o, at, n * block),
+                       get(s, o->x, at, n * block, tmp_of(w, 2)),
+                       w->lane[0] + p.lane, w->lane[1] + p.lane, n, block);
         for (int64_t j = 0; j < block; j++) {
             sum[j] += (double)a[j];
             dot[j] += (double)b[j];
@@ -314,17 +381,8 @@ static void gradient(float *dx, const float *dy, const float *x,
                          (x[i + j] - l.mean[j]) * l.inv_std[j] * l.dot[j]);
 }
 
-CPU_CLONES
-static void mask(float *dx, const float *dy, const float *y, int64_t n)
-{
-    #pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        dx[i] = y[i] > 0 ? dy[i] : 0;
-}
-
-static void span_gradient(float *dx, const float *dy, const float *y,
-                          const float *x, const struct sums *w,
-                          const struct spans *s, int64_t i)
+static void span_gradient(const struct sums *w, const struct spans *s,
+                          const struct backward *o, int64_t i)
 {
     struct span p = span_at(s, i);
     struct lanes l = {
@@ -332,13 +390,15 @@ static void span_gradient(float *dx, const float *dy, const float *y,
         w->lane[3] + p.lane, w->lane[4] + p.lane
     };
 
-    for (int64_t t = 0; t < p.pixels; t += TILE) {
-        int64_t n = p.pixels - t < TILE ? p.pixels - t : TILE;
-        int64_t at = p.at + t * s->m.block;
+    for (int64_t t = 0; t < p.pixels; t += s->tile) {
+        int64_t n = p.pixels - t < s->tile ? p.pixels - t : s->tile;
+        int64_t at = p.at + t * s->m.block, values = n * s->m.block;
+        const float *dy = masked(w, s, o, at, values);
+        float *dx = room(s, o->dx, at, tmp_of(w, 1));
 
-        if (y)
-            mask(dx + at, dy + at, y + at, n * s->m.block);
-        gradient(dx + at, y ? dx + at : dy + at, x + at, l, n, s->m.block);
+        gradient(dx, dy, get(s, o->x, at, values, tmp_of(w, 2)), l, n,
+                 s->m.block);
+        put(s, o->dx, at, values, dx);
     }
 }
 
@@ -354,7 +414,7 @@ int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
 {
     struct cpu_image m = cpu_image_of(cpu_of(be), x);
     struct spans s = spans_of(&m);
-    const float *out = relu ? y->data : NULL;
+    struct backward o = { dx, dy, relu ? y : NULL, x };
     double count = (double)(m.b * s.pixels);
     struct sums w;
 
@@ -366,7 +426,7 @@ int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
     memcpy(w.lane[1], inv_std->data, (size_t)m.c * sizeof(float));
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
-        span_gradients(&w, &s, dy->data, out, x->data, i);
+        span_gradients(&w, &s, &o, i);
     for (int64_t c = 0; c < m.c; c++) {
         double sum = channel_sum(w.span[0], &s, c);
         double dot = channel_sum(w.span[1], &s, c);
@@ -379,7 +439,7 @@ int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
     }
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
-        span_gradient(dx->data, dy->data, out, x->data, &w, &s, i);
+        span_gradient(&w, &s, &o, i);
     return 0;
 }
 
@@ -393,42 +453,46 @@ static void add_relu(float *y, const float *a, const float *b, int64_t n)
         y[i] = a[i] + b[i] < 0 ? 0 : a[i] + b[i]; /* NaN stays */
 }
 
+/* y = add_relu(a, b), or mask(a, b), tile by tile. */
+static int by_tiles(struct backend *be, struct tensor *y,
+                    const struct tensor *a, const struct tensor *b,
+                    void (*f)(float *, const float *, const float *, int64_t),
+                    struct err *err)
+{
+    struct cpu_image m = cpu_image_of(cpu_of(be), y);
+    struct spans s = spans_of(&m);
+    struct sums w;
+
+    assert(tensor_count(a) == tensor_count(y));
+    assert(tensor_count(b) == tensor_count(y));
+    TRY(tmp_init(&w, cpu_of(be), &s, err));
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++) {
+        struct span p = span_at(&s, i);
+        int64_t end = p.at + p.pixels * m.block, step = s.tile * m.block;
+
+        for (int64_t at = p.at; at < end; at += step) {
+            int64_t n = end - at < step ? end - at : step;
+            float *out = room(&s, y, at, tmp_of(&w, 2));
+
+            f(out, get(&s, a, at, n, tmp_of(&w, 0)),
+              get(&s, b, at, n, tmp_of(&w, 1)), n);
+            put(&s, y, at, n, out);
+        }
+    }
+    return 0;
+}
+
 int cpu_image_add_relu(struct backend *be, struct tensor *y,
                        const struct tensor *a, const struct tensor *b,
                        struct err *err)
 {
-    struct cpu_image m = cpu_image_of(cpu_of(be), y);
-    struct spans s = spans_of(&m);
-
-    (void)err;
-    assert(tensor_count(a) == tensor_count(y));
-    assert(tensor_count(b) == tensor_count(y));
-    #pragma omp parallel for
-    for (int64_t i = 0; i < s.n; i++) {
-        struct span p = span_at(&s, i);
-
-        add_relu(y->data + p.at, a->data + p.at, b->data + p.at,
-                 p.pixels * m.block);
-    }
-    return 0;
+    return by_tiles(be, y, a, b, add_relu, err);
 }
 
 int cpu_image_relu_backward(struct backend *be, struct tensor *dx,
                             const struct tensor *dy, const struct tensor *y,
                             struct err *err)
 {
-    struct cpu_image m = cpu_image_of(cpu_of(be), y);
-    struct spans s = spans_of(&m);
-
-    (void)err;
-    assert(tensor_count(dx) == tensor_count(y));
-    assert(tensor_count(dy) == tensor_count(y));
-    #pragma omp parallel for
-    for (int64_t i = 0; i < s.n; i++) {
-        struct span p = span_at(&s, i);
-
-        mask(dx->data + p.at, dy->data + p.at, y->data + p.at,
-             p.pixels * m.block);
-    }
-    return 0;
+    return by_tiles(be, dx, dy, y, mask, err);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "tensor/cpu/private.h"
 
 static int weights_md(const struct cpu_prim *user,
@@ -81,7 +83,80 @@ int cpu_unpack_add(struct cpu *cpu, struct cpu_weights w, float *data,
     return cpu_run(cpu, p, addr, err);
 }
 
+/* ---- copies of weights that are kept ---- */
+
+static void drop(struct cpu *cpu, size_t i)
+{
+    free(cpu->copy[i].packed);
+    cpu->copy[i] = cpu->copy[--cpu->ncopy];
+}
+
+static struct cpu_copy *find_copy(struct cpu *cpu, const float *data, int64_t n,
+                                  const dnnl_memory_desc_t *md)
+{
+    for (size_t i = 0; i < cpu->ncopy; i++) {
+        struct cpu_copy *c = &cpu->copy[i];
+
+        if (c->data == data && c->n == n && dnnl_memory_desc_equal(&c->md, md))
+            return c;
+    }
+    return NULL;
+}
+
+static int new_copy(struct cpu *cpu, const float *data, int64_t n,
+                    const dnnl_memory_desc_t *md, struct cpu_copy **out,
+                    struct err *err)
+{
+    struct cpu_copy c = { .data = data, .n = n, .md = *md, .stale = 1 };
+
+    if (posix_memalign(&c.packed, 64, dnnl_memory_desc_get_size(md)))
+        return err_set(err, ERR_NOMEM, "no memory for weights");
+    ARRAY_GROW(cpu->copy, cpu->ncopy, cpu->copy_cap);
+    *out = &cpu->copy[cpu->ncopy++];
+    **out = c;
+    return 0;
+}
+
+int cpu_kept_copy(struct cpu *cpu, struct cpu_weights w, const float *data,
+                  void **out, struct err *err)
+{
+    int64_t n = w.plain->dims[0] * w.plain->dims[1];
+    const dnnl_memory_desc_t *md;
+    struct cpu_copy *c;
+
+    TRY(weights_md(w.user, &md, err));
+    c = find_copy(cpu, data, n, md);
+    if (!c)
+        TRY(new_copy(cpu, data, n, md, &c, err));
+    if (c->stale)
+        TRY(cpu_pack(cpu, w, c->packed, data, err));
+    c->stale = 0;
+    *out = c->packed;
+    return 0;
+}
+
+void cpu_drop_copies(struct cpu *cpu, const float *data, int64_t n)
+{
+    for (size_t i = cpu->ncopy; i-- > 0;)
+        if (cpu->copy[i].data < data + n &&
+            data < cpu->copy[i].data + cpu->copy[i].n)
+            drop(cpu, i);
+}
+
+void cpu_drop_all_copies(struct cpu *cpu)
+{
+    while (cpu->ncopy)
+        drop(cpu, cpu->ncopy - 1);
+}
+
+/* Memory of copies that nothing asked for since the last change is freed. */
 void cpu_weights_changed(struct backend *be)
 {
-    (void)be; /* no copies are kept in f32 */
+    struct cpu *cpu = cpu_of(be);
+
+    for (size_t i = cpu->ncopy; i-- > 0;)
+        if (cpu->copy[i].stale)
+            drop(cpu, i);
+        else
+            cpu->copy[i].stale = 1;
 }

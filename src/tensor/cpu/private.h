@@ -30,6 +30,7 @@ enum {
     CPU_CONV,       /* inference: weights are packed once */
     CPU_IMAGE_CONV, /* training: weights are packed at each call */
     CPU_IMAGE_DX, CPU_IMAGE_DW,
+    CPU_ATTENTION,
     CPU_PACK, CPU_UNPACK /* weights to and from a primitive's own order */
 };
 
@@ -61,6 +62,15 @@ struct cpu_rotary {
     float base;
 };
 
+/* A matrix of weights as a primitive in bf16 wants it (pack.c). */
+struct cpu_copy {
+    const float *data; /* of the weights; n of them */
+    int64_t n;
+    dnnl_memory_desc_t md;
+    void *packed;
+    int stale;
+};
+
 struct cpu {
     struct backend base;
     dnnl_engine_t engine;
@@ -70,7 +80,14 @@ struct cpu {
     struct cpu_buf buf[CPU_BUFS];
     int block; /* channels in a block of an f32 image */
     struct cpu_rotary rotary;
+    struct cpu_copy *copy;
+    size_t ncopy, copy_cap;
 };
+
+static inline int cpu_is_bf16(const struct cpu *cpu)
+{
+    return cpu->base.precision == PRECISION_BF16;
+}
 
 static inline struct cpu *cpu_of(struct backend *be)
 {
@@ -102,8 +119,8 @@ int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
 int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
             struct err *err);
 
-/* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what was in it
- * is lost. */
+/* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what was in
+ * it is lost. */
 int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
             struct err *err);
 
@@ -119,6 +136,22 @@ int cpu_pack(struct cpu *cpu, struct cpu_weights w, void *packed,
 int cpu_unpack_add(struct cpu *cpu, struct cpu_weights w, float *data,
                    void *packed, struct err *err);
 
+/* Weights w.plain at data packed for w.user, from a copy that is kept until
+ * cpu_weights_changed. */
+int cpu_kept_copy(struct cpu *cpu, struct cpu_weights w, const float *data,
+                  void **out, struct err *err);
+/* Other values than before may lie in these n floats: drops copies of them. */
+void cpu_drop_copies(struct cpu *cpu, const float *data, int64_t n);
+void cpu_drop_all_copies(struct cpu *cpu);
+
+/* f32 to bf16, rounded to nearest even, and back (bf16.c): on one thread, on
+ * all, and into work memory. */
+void cpu_narrow_some(uint16_t *y, const float *x, int64_t n);
+void cpu_widen_some(float *y, const uint16_t *x, int64_t n);
+void cpu_narrow(uint16_t *y, const float *x, int64_t n);
+int cpu_narrowed(struct cpu *cpu, int which, const float *x, int64_t n,
+                 void **out, struct err *err);
+
 /* How a 3 x 3 convolution of b images (h, w, c_in) is computed. */
 struct cpu_conv {
     int kind; /* CPU_CONV, CPU_IMAGE_... */
@@ -129,16 +162,26 @@ struct cpu_conv {
 };
 int cpu_conv_prim(struct cpu *cpu, const struct cpu_conv *c,
                   struct cpu_prim **out, struct err *err);
+/* The weights (c_out, c_in, 3, 3) as they come. */
 int cpu_conv_plain(dnnl_memory_desc_t *md, int64_t c_out, int64_t c_in,
                    struct err *err);
 
 /* Where the values of an image or a batch of them lie: (b, groups, h, w,
  * block), with zeros in the channels past c. An image of one channel, and one
- * of 16-bit values, is one group of c channels. */
+ * of bf16 values, is one group of c channels: oneDNN has AMX for that order
+ * only. */
 struct cpu_image {
     int64_t b, h, w, c, groups, block;
     int bf16;
 };
+/* Row i of all rows, (b, h), between an image and a vector of channels (c,
+ * w). */
+void cpu_image_row(const struct cpu_image *m, float *image, float *row,
+                   int64_t i, int to_image);
+/* The images of one channel are f32: *out is x's memory or, where the
+ * convolution wants bf16, that of a copy. */
+int cpu_conv_input(struct cpu *cpu, const struct cpu_image *m, const float *x,
+                   void **out, struct err *err);
 struct cpu_image cpu_image_of(const struct cpu *cpu, const struct tensor *t);
 
 /* Sums over rows are made in chunks, the rows from cpu_chunk(rows, i) on in
@@ -346,5 +389,12 @@ int cpu_dot(struct backend *be, double *out, const struct tensor *a,
 int cpu_adam(struct backend *be, struct tensor *w, struct tensor *m,
              struct tensor *v, const struct tensor *g, struct adam_step step,
              struct err *err);
+
+int cpu_replace_rows(struct backend *be, struct tensor *x,
+                     const uint8_t *hidden, const struct tensor *v,
+                     struct err *err);
+int cpu_replace_rows_backward(struct backend *be, struct tensor *dx,
+                              struct tensor *dv, const uint8_t *hidden,
+                              struct err *err);
 
 #endif

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "train/pretrain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "model/net.h"
+#include "train/cqtloss.h"
+#include "train/loop.h"
+#include "train/masked.h"
+#include "train/sample.h"
+#include "train/tokens.h"
+#include "train/validate.h"
+
+enum { MOST_SKIPPED = 20 };
+
+struct pretrain {
+    const struct pretrain_config *c;
+    const struct settings *set;
+    const struct model_config *model;
+    struct backend *be;
+    struct params params;
+    struct net *net;
+    struct optim optim;
+    struct masked masked;
+    struct cqtloss cqt;
+    struct tokenizer *tokenizer;
+    struct tokenizer_run **run;  /* by thread */
+    int32_t **token;             /* (count, streams) by thread */
+    struct sampler *sampler;
+    struct loader *loader;
+    int64_t samples, time, frames; /* of a crop; inputs; hidden states */
+    int streams;
+    int32_t *target[MASKED_STREAMS]; /* (part * frames) */
+    struct tensor dtop, **dhidden;
+    struct validate valid;
+    char *path;                  /* of the model */
+    uint32_t *count;             /* codes of stream 0 in a step */
+};
+
+/* ---- tokens ---- */
+
+struct lookup {
+    struct params *p;
+    float **copy;
+    size_t n, cap;
+};
+
+/* Tensors of the tokens as they are in the parameters. */
+static int look_up(void *ctx, const char *name, const int64_t *shape, int ndim,
+                   const float **out, struct err *err)
+{
+    struct lookup *l = ctx;
+    int i = params_index(l->p, name);
+    struct tensor t;
+    float *host;
+
+    (void)shape;
+    (void)ndim;
+    if (i < 0)
+        return err_set(err, ERR_FORMAT, "no tensor \"%s\"", name);
+    t = params_value(l->p, i);
+    host = malloc((size_t)l->p->item[i].count * sizeof(*host));
+    if (!host)
+        return err_set(err, ERR_NOMEM, "no memory for %s", name);
+    ARRAY_GROW(l->copy, l->n, l->cap);
+    l->copy[l->n++] = host;
+    *out = host;
+    return tensor_download(host, &t, err);
+}
+
+static int make_tokenizer(struct pretrain *t, struct err *err)
+{
+    struct lookup l = { .p = &t->params };
+    int rc = tokens_build(&t->tokenizer, t->model, look_up, &l, err);
+
+    for (size_t i = 0; i < l.n; i++)
+        free(l.copy[i]);
+    free(l.copy);
+    return rc;
+}
+
+/* sample_tokens: (count, streams) -> (streams, tokens). */
+static int tokenize(void *ctx, const struct sample_clean *clean,
+                    int32_t *token, struct err *err)
+{
+    struct pretrain *t = ctx;
+    int32_t *all = t->token[clean->thread];
+
+    if (tokenizer_is_mel(t->tokenizer) && clean->mel)
+        TRY(tokenizer_mel(t->tokenizer, clean->mel, clean->frames, all, err));
+    else
+        TRY(tokenizer_clip(t->run[clean->thread], clean->x, (size_t)clean->n,
+                           all, err));
+    for (int k = 0; k < t->streams; k++)
+        for (int64_t i = 0; i < t->frames; i++)
+            token[k * t->frames + i] = all[i * t->streams + k];
+    return 0;
+}
+
+static int extra(void *ctx, const struct sample_clean *clean, void *out,
+                 struct err *err)
+{
+    struct pretrain *t = ctx;
+
+    return cqtloss_target(&t->cqt, clean->thread, clean->x, clean->n,
+                          t->frames, out, err);
+}
+
+/* ---- setting up ---- */
+
+static int set_sizes(struct pretrain *t, struct err *err)
+{
+    const struct model_config *m = t->model;
+    int bert = m->encoder.type == ENCODER_BERT;
+    int64_t step, have;
+
+    t->samples = llround(t->set->crop * m->sample_rate);
+    step = tokenizer_step(t->tokenizer);
+    t->samples -= t->samples % step;
+    t->time = bert ? t->samples : t->samples / m->mel.hop;
+    t->frames = net_frames(t->net, t->time);
+    have = (int64_t)tokenizer_count(t->tokenizer, (size_t)t->samples);
+    if (t->frames < 1 || t->frames > have)
+        return err_set(err, ERR_ARG, "train.crop: %g s give %lld hidden states "
+                       "and %lld tokens", t->set->crop, (long long)t->frames,
+                       (long long)have);
+    return 0;
+}
+
+static int make_sampler(struct pretrain *t, struct err *err)
+{
+    const struct model_config *m = t->model;
+    const struct settings *s = t->set;
+    int bert = m->encoder.type == ENCODER_BERT;
+    struct sampler_config c = {
+        .threads = t->c->threads, .samples = t->samples,
+        .mel = MEL_CONFIG_INIT, .mean = m->mel.mean, .std = m->mel.std,
+        .input = bert ? SAMPLE_WAVE : SAMPLE_MEL,
+        .hide = s->mask == MASK_NOISE ? HIDE_BLOCKS : HIDE_SPANS,
+        .p = s->mask_probability,
+        .block = llround(s->mask_block * m->sample_rate),
+        .noise = (float)s->noise_std, .span = 5, .mix = s->mixture,
+        .streams = t->streams, .tokens = t->frames,
+        .token_samples = tokenizer_step(t->tokenizer),
+        .tokenize = tokenize, .ctx = t,
+    };
+
+    c.mel.rate = m->sample_rate;
+    c.mel.n_fft = m->mel.n_fft;
+    c.mel.hop = m->mel.hop;
+    c.mel.bands = bert && !tokenizer_is_mel(t->tokenizer) ? 0 : m->mel.bands;
+    c.mel.f_max = m->sample_rate / 2.0;
+    if (s->cqt_weight > 0) {
+        c.extra = extra;
+        c.extra_bytes = cqtloss_bytes(t->frames);
+    }
+    if (c.hide == HIDE_SPANS && !bert)
+        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for encoders "
+                       "of type bert");
+    return sampler_new(&t->sampler, &c, err);
+}
+
+static int make_desks(struct pretrain *t, struct err *err)
+{
+    size_t n = (size_t)t->c->threads;
+    size_t count = tokenizer_count(t->tokenizer, (size_t)t->samples);
+
+    t->run = xcalloc(n, sizeof(*t->run));
+    t->token = xcalloc(n, sizeof(*t->token));
+    for (size_t i = 0; i < n; i++) {
+        t->token[i] = xcalloc(count * (size_t)t->streams,
+                              sizeof(**t->token));
+        TRY(tokenizer_run_new(&t->run[i], t->tokenizer, err));
+    }
+    return 0;
+}
+
+/* Takes the tokens' tensors of a model; every one must be there. */
+static int take_tokens(struct pretrain *t, struct model *m, struct err *err)
+{
+    for (size_t i = 0; i < t->params.n; i++) {
+        struct param *q = &t->params.item[i];
+        struct tensor v = params_value(&t->params, (int)i);
+        const float *host = NULL;
+
+        if (strncmp(q->name, "quantizer_", 10) &&
+            strncmp(q->name, "tokens.", 7))
+            continue;
+        TRY(model_tensor(m, q->name, q->dim, q->ndim, &host, err));
+        TRY(tensor_upload(&v, host, err));
+    }
+    return 0;
+}
+
+static int first_values(struct pretrain *t, struct err *err)
+{
+    const struct pretrain_config *c = t->c;
+
+    TRY(params_init(&t->params, (uint64_t)t->set->seed, err));
+    if (c->init)
+        TRY(params_load(&t->params, c->init, NULL, err));
+    if (c->tokens)
+        return take_tokens(t, c->tokens, err);
+    for (int i = 0; i < t->model->n_tokens && !c->init && !c->resume; i++)
+        if (t->model->tokens[i].type != TOKENS_RANDOM)
+            return err_set(err, ERR_UNSUPPORTED, "the tokens of %s are learned "
+                           "from music: make them with mfm tokenize --fit, and "
+                           "give the file with --tokens", t->model->name);
+    return 0;
+}
+
+static int set_up(struct pretrain *t, struct err *err)
+{
+    struct net_options o = {
+        .dropout = (float)t->set->dropout,
+        .layer_drop = (float)t->set->layer_drop,
+        .checkpoint = t->set->checkpoint
+    };
+    struct optim_options opt = settings_optim(t->set);
+    size_t part = (size_t)((t->set->batch - 1) / t->set->accumulate + 1);
+    size_t layers = (size_t)t->model->encoder.layers;
+
+    net_describe(t->model, &t->params);
+    if (t->set->cqt_weight > 0)
+        cqtloss_describe(t->model->encoder.dim, &t->params);
+    TRY(params_alloc(&t->params, t->be, err));
+    TRY(first_values(t, err));
+    TRY(net_new(&t->net, t->model, &t->params, &o, err));
+    TRY(masked_init(&t->masked, t->model, &t->params, err));
+    t->streams = t->masked.streams;
+    TRY(make_tokenizer(t, err));
+    TRY(set_sizes(t, err));
+    if (t->set->cqt_weight > 0)
+        TRY(cqtloss_init(&t->cqt, &t->params, t->c->threads, err));
+    TRY(make_sampler(t, err));
+    TRY(make_desks(t, err));
+    for (int k = 0; k < t->streams; k++)
+        t->target[k] = xcalloc(part * (size_t)t->frames,
+                               sizeof(**t->target));
+    t->count = xcalloc((size_t)t->masked.codes[0], sizeof(*t->count));
+    t->dhidden = xcalloc(layers + 1, sizeof(struct tensor *));
+    t->dhidden[layers] = &t->dtop;
+    return optim_init(&t->optim, &opt, &t->params, err);
+}
+
+static void tear_down(struct pretrain *t)
+{
+    loader_free(t->loader);
+    sampler_free(t->sampler);
+    for (int i = 0; t->run && i < t->c->threads; i++) {
+        tokenizer_run_free(t->run[i]);
+        free(t->token[i]);
+    }
+    free(t->run);
+    free(t->token);
+    for (int k = 0; k < t->streams; k++)
+        free(t->target[k]);
+    validate_release(&t->valid);
+    cqtloss_release(&t->cqt);
+    masked_release(&t->masked);
+    optim_release(&t->optim);
+    net_free(t->net);
+    tokenizer_free(t->tokenizer);
+    tensor_release(&t->dtop);
+    params_release(&t->params);
+    free(t->dhidden);
+    free(t->count);
+    free(t->path);
+}
+
+/* ---- a step ---- */
+
+static int begin(void *ctx, int64_t step, struct err *err)
+{
+    struct pretrain *t = ctx;
+    struct loader_config c = {
+        .corpus = t->c->train, .seed = (uint64_t)t->set->seed,
+        .step = (uint64_t)step, .batch = (uint32_t)t->set->batch,
+        .count = (uint32_t)t->set->batch, .crop = t->samples,
+        .threads = t->c->threads, .prepare = sampler_prepare,
+        .ctx = t->sampler
+    };
+
+    sampler_parts(t->sampler, c.part_bytes);
+    return loader_new(&t->loader, &c, err);
+}
+
+/* Tokens of each stream that count in the whole batch, and how the codes of
+ * the first are used. */
+static void count_targets(struct pretrain *t, const int32_t *all,
+                          int64_t *rows, struct loop_row *row)
+{
+    int codes = t->masked.codes[0], used = 0;
+    double entropy = 0;
+
+    memset(t->count, 0, (size_t)codes * sizeof(*t->count));
+    memset(rows, 0, (size_t)t->streams * sizeof(*rows));
+    for (int64_t b = 0; b < t->set->batch; b++)
+        for (int k = 0; k < t->streams; k++)
+            for (int64_t i = 0; i < t->frames; i++) {
+                int32_t v = all[(b * t->streams + k) * t->frames + i];
+
+                rows[k] += v >= 0;
+                if (k == 0 && v >= 0)
+                    t->count[v]++;
+            }
+    for (int c = 0; c < codes; c++)
+        if (t->count[c]) {
+            double p = t->count[c] / (double)rows[0];
+
+            used++;
+            entropy -= p * log(p);
+        }
+    loop_metric(row, "codes_used", used);
+    loop_metric(row, "perplexity", exp(entropy));
+}
+
+/* Samples first .. first + n - 1 of the batch. */
+static int part_pass(struct pretrain *t, const struct batch_data *batch,
+                     int64_t first, int64_t n, const float *scale,
+                     struct loss_sum *sum, int64_t step, struct err *err)
+{
+    int64_t values = t->model->encoder.type == ENCODER_BERT
+                         ? t->time : t->time * t->model->mel.bands;
+    const float *input = (const float *)batch->part[SAMPLE_INPUT] +
+                         first * values;
+    const int32_t *all = (const int32_t *)batch->part[SAMPLE_TARGETS] +
+                         first * t->streams * t->frames;
+    const struct tensor *top;
+
+    for (int64_t b = 0; b < n; b++)
+        for (int k = 0; k < t->streams; k++)
+            memcpy(t->target[k] + b * t->frames,
+                   all + (b * t->streams + k) * t->frames,
+                   (size_t)t->frames * sizeof(*all));
+    if (t->set->mask == MASK_EMBEDDING)
+        net_set_mask(t->net, (const uint8_t *)batch->part[SAMPLE_HIDDEN] +
+                                 first * t->frames);
+    /* parts of a step drop out unlike each other */
+    TRY(net_forward(t->net, input, n, t->time, (uint64_t)t->set->seed + 1,
+                    (uint64_t)(step * t->set->batch + first), err));
+    top = net_hidden(t->net, t->model->encoder.layers);
+    TRY(tensor_reserve(&t->dtop, t->be, 3, top->dim, err));
+    TRY(masked_loss(&t->masked, sum, &t->dtop, top,
+                    (const int32_t *const *)t->target, scale, err));
+    if (t->set->cqt_weight > 0)
+        TRY(cqtloss_pass(&t->cqt, &t->dtop, top,
+                         (const float *)batch->part[SAMPLE_EXTRA] +
+                             first * (int64_t)(cqtloss_bytes(t->frames) /
+                                               sizeof(float)),
+                         t->target[0], err));
+    return net_backward(t->net, t->dhidden, err);
+}
+
+static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
+{
+    struct pretrain *t = ctx;
+    int64_t batch = t->set->batch, rows[MASKED_STREAMS];
+    int64_t part = (batch - 1) / t->set->accumulate + 1;
+    struct loss_sum total[MASKED_STREAMS] = { { 0 } }, sum[MASKED_STREAMS];
+    float scale[MASKED_STREAMS];
+    struct batch_data data;
+    double loss = 0, right = 0, all = 0;
+
+    TRY(loader_next(t->loader, (uint64_t)step, &data, err));
+    count_targets(t, data.part[SAMPLE_TARGETS], rows, row);
+    for (int k = 0; k < t->streams; k++)
+        scale[k] = rows[k] ? (float)(1.0 / (double)rows[k] / t->streams) : 0;
+    cqtloss_begin(&t->cqt, t->set->cqt_weight, rows[0]);
+    for (int64_t first = 0; first < batch; first += part) {
+        int64_t n = batch - first < part ? batch - first : part;
+
+        TRY(part_pass(t, &data, first, n, scale, sum, step, err));
+        for (int k = 0; k < t->streams; k++) {
+            total[k].loss += sum[k].loss;
+            total[k].correct += sum[k].correct;
+        }
+    }
+    for (int k = 0; k < t->streams; k++) {
+        loss += total[k].loss / (double)rows[k] / t->streams;
+        right += (double)total[k].correct;
+        all += (double)rows[k];
+    }
+    row->loss = loss + t->cqt.loss;
+    row->accuracy = right / all;
+    row->hours = t->set->crop * (double)batch / 3600;
+    if (t->set->cqt_weight > 0)
+        loop_metric(row, "loss_cqt", t->cqt.loss);
+    return 0;
+}
+
+/* ---- the model so far ---- */
+
+static int write_model(struct pretrain *t, int64_t step, struct err *err)
+{
+    struct strbuf json = STRBUF_INIT;
+    struct model_config c = *t->model;
+    float *block = malloc((size_t)t->params.all * sizeof(*block));
+    int rc;
+
+    if (!block)
+        return err_set(err, ERR_NOMEM, "%s: no memory for %lld values", t->path,
+                       (long long)t->params.all);
+    c.provenance = xasprintf("pretrained by mfm on %s: %lld steps of %d x %g s",
+                             t->c->data, (long long)step, t->set->batch,
+                             t->set->crop);
+    config_print(&c, &json);
+    rc = tensor_download(block, t->set->ema > 0 ? &t->optim.ema
+                                                : &t->params.value, err);
+    if (!rc)
+        rc = params_write(&t->params, block, 0, NULL, NULL, t->path,
+                          (struct safetensors_meta[]){
+                              { (char *)"format", (char *)"pt" },
+                              { (char *)"mfm", json.s } }, 2, err);
+    free(c.provenance);
+    free(block);
+    strbuf_release(&json);
+    return rc;
+}
+
+static int save(void *ctx, int64_t step, struct err *err)
+{
+    return write_model(ctx, step, err);
+}
+
+static int valid(void *ctx, int64_t step, struct loop_row *row,
+                 struct err *err)
+{
+    struct pretrain *t = ctx;
+    struct validate_result r;
+
+    (void)step;
+    TRY(validate_run(&t->valid, t->path, t->be, &r, err));
+    loop_metric(row, "valid_loss", r.loss);
+    loop_metric(row, "valid_accuracy", r.accuracy);
+    loop_metric(row, "valid_unigram", r.unigram);
+    loop_metric(row, "valid_commonest", r.commonest);
+    return 0;
+}
+
+static int make_valid(struct pretrain *t, struct err *err)
+{
+    struct validate_config c = {
+        .corpus = t->c->valid, .sampler = t->sampler, .crop = t->samples,
+        .time = t->time, .frames = t->frames, .streams = t->streams,
+        .codes = t->masked.codes, .threads = t->c->threads
+    };
+
+    return t->c->valid ? validate_init(&t->valid, &c, err) : 0;
+}
+
+int pretrain_run(const struct pretrain_config *c, struct backend *be,
+                 struct err *err)
+{
+    struct pretrain t = { .c = c, .set = &c->preset->train,
+                          .model = &c->preset->model, .be = be };
+    struct strbuf json = STRBUF_INIT;
+    int rc = set_up(&t, err);
+
+    t.path = xasprintf("%s/model.safetensors", c->dir);
+    preset_print(c->preset, &json);
+    if (!rc)
+        rc = make_valid(&t, err);
+    if (!rc)
+        rc = loop_run(&(struct loop_config){
+            .dir = c->dir, .optim = &t.optim, .sched = settings_sched(t.set),
+            .steps = t.set->steps, .log_every = t.set->log_every,
+            .valid_every = t.set->valid_every, .save_every = t.set->save_every,
+            .keep = t.set->keep, .most_skipped = MOST_SKIPPED,
+            .seed = (uint64_t)t.set->seed, .config = json.s, .data = c->data,
+            .title = t.model->name, .resume = c->resume,
+            .progress = c->progress, .stop = c->stop, .pass = pass,
+            .valid = c->valid ? valid : NULL, .save = save, .begin = begin,
+            .ctx = &t }, err);
+    strbuf_release(&json);
+    tear_down(&t);
+    return rc;
+}
+
+/* ---- statistics ---- */
+
+int pretrain_measure(struct mel_settings *s, struct corpus *corpus,
+                     int sample_rate, uint64_t seed, struct err *err)
+{
+    enum { CROPS = 128 };
+    struct mel_config config = { sample_rate, s->n_fft, s->hop, s->bands, 0,
+                                 sample_rate / 2.0 };
+    int64_t n = 10 * sample_rate, values = n / s->hop * s->bands;
+    float *x = xcalloc((size_t)n, sizeof(*x));
+    float *out = xcalloc((size_t)values, sizeof(*out));
+    double sum = 0, sq = 0, count = 0;
+    struct mel *mel = NULL;
+    int rc = mel_new(&mel, &config, err);
+
+    for (uint32_t i = 0; i < CROPS && !rc; i++) {
+        struct draw d = { seed, 0, i };
+        struct crop crop;
+        int64_t use;
+
+        rc = corpus_crop(corpus, &d, x, n, &crop, err);
+        if (rc)
+            break;
+        mel_clip(mel, x, (size_t)n, out);
+        use = crop.n / s->hop * s->bands; /* not the zeros behind */
+        for (int64_t k = 0; k < use; k++) {
+            sum += out[k];
+            sq += (double)out[k] * out[k];
+        }
+        count += (double)use;
+    }
+    if (!rc && !(count > 0 && sq / count > pow(sum / count, 2)))
+        rc = err_set(err, ERR_FORMAT, "the recordings are silent");
+    if (!rc) {
+        s->mean = sum / count;
+        s->std = sqrt(sq / count - s->mean * s->mean);
+    }
+    mel_free(mel);
+    free(x);
+    free(out);
+    return rc;
+}
