@@ -1,8 +1,8 @@
 /* stream.h - hidden states of a recording of any length in bounded memory.
  *
  * Frames of the encoder's input, mel or samples, are pushed as they come.
- * Windows overlap; a frame's states are taken from the window in whose middle it
- * lies: two neighbours meet in the middle of their overlap. The first window
+ * Windows overlap; a frame's states are taken from the window in whose middle
+ * it lies: two neighbours meet in the middle of their overlap. The first window
  * also serves the beginning. The last one ends where the recording does, serves
  * the rest, and where two windows have a frame in their middle, that too. A
  * recording no longer than one window is one window.
