@@ -22,8 +22,9 @@ struct corpus_stats {
 };
 
 /* m (probed; borrowed) has one recording or more. limit is in bytes, 0: a
- * quarter of the machine's memory. While a thread works on a recording that
- * alone is larger, the limit is exceeded by it. ERR_ARG, ERR_NOMEM. */
+ * quarter of the machine's memory, which several processes on one machine
+ * should divide. It is exceeded by recordings that threads are working on where
+ * these alone are larger. ERR_ARG. */
 int corpus_new(struct corpus **out, const struct manifest *m, size_t limit,
                struct err *err);
 void corpus_free(struct corpus *c); /* NULL is allowed */

@@ -173,7 +173,8 @@ static const struct conv_case {
     { 2, 12, 9, 32, 32, 1, 1 }, { 1, 13, 8, 20, 36, 2, 2 },
     { 3, 7, 16, 16, 32, 1, 2 }, { 2, 9, 11, 24, 5, 2, 1 },
     { 1, 1, 4, 16, 16, 1, 1 },  { 2, 17, 15, 40, 24, 1, 1 },
-    { 1, 5, 3, 3, 17, 2, 2 },
+    { 1, 5, 3, 3, 17, 2, 2 },   { 1, 9, 13, 1, 24, 2, 2 },
+    { 1, 8, 7, 48, 33, 1, 1 },
 };
 
 /* The three passes at once: each weight w links x to y. */
@@ -275,7 +276,7 @@ END_TEST
 /* Images that go through in several steps, the last one smaller. */
 START_TEST(conv_in_steps)
 {
-    struct conv_case k = { 5, 520, 260, 3, 16, 1, 2 };
+    struct conv_case k = { 5, 520, 260, 17, 5, 2, 2 };
     struct conv_things t;
 
     if (!use(_i))
@@ -292,6 +293,41 @@ START_TEST(conv_in_steps)
     ck_assert(!be->ops->image_conv_dx(be, &t.dx.t, &t.dy.t, &t.w.t, k.sh, k.sw,
                                       1, NULL));
     fetch_near(&t.dx, copy(t.dx.v, t.dx.n), "dx");
+    conv_drop(&t);
+}
+END_TEST
+
+/* The inference path has an interface and weights of its own. */
+START_TEST(conv2d_and_flatten)
+{
+    const struct conv_case *k = &conv_cases[_i / 2];
+    int accumulate = _i / 2 % 2;
+    struct tensor x, y, flat;
+    struct conv_things t;
+    struct thing rows;
+    struct conv2d *conv;
+
+    if (!use(_i % 2) || k->b > 1)
+        return;
+    conv_make(k, &t);
+    for (int64_t i = 0, per = t.y.n / k->c_out; i < t.y.n; i++)
+        t.y.v[i] = t.bias.v[i / per] + (accumulate ? t.y.v[i] : 0);
+    conv_loops(k, t.y.v, t.dx.v, t.dw.v, t.x.v, t.w.v, t.dy.v);
+    x = tensor_view(&t.x.t, 0, 3, t.x.t.dim + 1);
+    y = tensor_view(&t.y.t, 0, 3, t.y.t.dim + 1);
+    ck_assert(!be->ops->conv2d_new(be, &conv, t.w.t.data, t.bias.t.data,
+                                   k->c_out, k->c_in, k->sh, k->sw, NULL));
+    ck_assert(!be->ops->conv2d(be, &y, &x, conv, ACT_RELU, accumulate, NULL));
+    be->ops->conv2d_free(be, conv);
+    rows = rows_of(&t.y);
+    flat = tensor_view(&rows.t, 0, 2, rows.t.dim + 1);
+    ck_assert(!be->ops->image_flatten(be, &flat, &y, 0, NULL));
+    for (int64_t i = 0; i < t.y.n; i++) {
+        t.dy.v[i] = rows.t.data[row_index(&t.y.t, i)];
+        t.y.v[i] = fmax(0, t.y.v[i]);
+    }
+    near(t.dy.v, t.y.v, t.y.n, "y");
+    drop(&rows);
     conv_drop(&t);
 }
 END_TEST
@@ -567,6 +603,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, conv_passes, 0, 2 * COUNT(conv_cases));
     tcase_add_loop_test(t, conv_in_steps, 0, 2);
+    tcase_add_loop_test(t, conv2d_and_flatten, 0, 2 * COUNT(conv_cases));
     tcase_add_loop_test(t, batch_norm, 0, 2 * COUNT(norm_cases));
     tcase_add_loop_test(t, batch_norm_backward, 0, 4 * COUNT(norm_cases));
     tcase_add_test(t, batch_norm_far_from_zero);
