@@ -22,8 +22,8 @@ static char *stem(const char *path, int whole)
     return xstrndup(from, (size_t)(end - from));
 }
 
-/* What a model is called whose file does not say it. The names that Hugging Face
- * gives all its files say nothing: then that of the output does. */
+/* What a model is called whose file does not say it. The names that Hugging
+ * Face gives all its files say nothing: then that of the output does. */
 static char *model_name(const char *in, const char *out)
 {
     char *name = stem(in, 0);
