@@ -8,7 +8,8 @@
 enum {
     LANES = 16,  /* centres compared at once */
     ROWS = 6,    /* rows at once: with the lanes, what AVX2 has registers for */
-    CHUNK = 48   /* rows that stay in the cache while the centres pass */
+    CHUNK = 48,  /* rows that stay in the cache while the centres pass */
+    SMALL = 1 << 17 /* products that one thread does faster than several */
 };
 
 /* Compiled for several processors, chosen when the program starts (not with
@@ -157,7 +158,7 @@ static void nearest(const struct kmeans *k, int32_t *token, const float *x,
 void kmeans_tokens(const struct kmeans *k, int32_t *token, const float *x,
                    int64_t n)
 {
-#pragma omp parallel for schedule(static) if (n > CHUNK)
+#pragma omp parallel for schedule(static) if (n * k->codes * k->dim > SMALL)
     for (int64_t i = 0; i < n; i += CHUNK)
         nearest(k, token + i, x + i * k->dim,
                 (int)(n - i < CHUNK ? n - i : CHUNK));
