@@ -8,6 +8,9 @@
 #include "base/rng.h"
 #include "token/kmeans.h"
 
+/* Fewer values are done faster by one thread than by several. */
+enum { SMALL = 1 << 16 };
+
 /* x (n, dim) on their way to centers (codes, dim). */
 struct cluster {
     const float *x;
@@ -116,7 +119,7 @@ static void update_distances(struct cluster *c, int code, int64_t m)
 {
     const float *center = c->centers + (size_t)code * (size_t)c->dim;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (m * c->dim > SMALL)
     for (int64_t i = 0; i < m; i++) {
         double d = squared(candidate(c, i, m), center, c->dim);
 
@@ -203,7 +206,7 @@ static int move_all(struct cluster *c, const float *x, const double *weight,
 {
     int failed = 0;
 
-#pragma omp parallel
+#pragma omp parallel if (c->start[c->codes] * c->dim > SMALL)
     {
         double *sum = malloc((size_t)c->dim * sizeof(*sum));
 
@@ -222,7 +225,7 @@ static int move_all(struct cluster *c, const float *x, const double *weight,
 
 static void measure(struct cluster *c, const float *x, int64_t n)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * c->dim > SMALL)
     for (int64_t i = 0; i < n; i++)
         c->distance[i] = squared(x + i * c->dim,
                                  c->centers + (size_t)c->label[i] *
@@ -232,7 +235,7 @@ static void measure(struct cluster *c, const float *x, int64_t n)
 static void lower_distances(struct cluster *c, const float *center,
                             const float *x, int64_t n)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * c->dim > SMALL)
     for (int64_t i = 0; i < n; i++) {
         double d = squared(x + i * c->dim, center, c->dim);
 

@@ -12,6 +12,9 @@ struct kmeans; /* immutable once made: threads may share one */
  * ERR_NOMEM. */
 int kmeans_new(struct kmeans **out, const float *centers, int codes, int dim,
                struct err *err);
+/* The same, but tokens are taken by the largest dot product. */
+int kmeans_new_dot(struct kmeans **out, const float *centers, int codes,
+                   int dim, struct err *err);
 void kmeans_free(struct kmeans *k); /* NULL is allowed */
 
 int kmeans_codes(const struct kmeans *k);

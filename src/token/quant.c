@@ -3,54 +3,73 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/rng.h"
+#include "token/kmeans.h"
+
+enum { CHUNK = 48 }; /* rows projected at a time */
 
 struct quant {
     int width, dim, codes;
-    float *projection; /* (width, dim) */
-    float *code;       /* (dim, codes): the inner loop runs over the codes */
+    struct kmeans *nearest; /* codes of length 1 */
+    float projection[];     /* (width, dim) */
 };
 
-int quant_new(struct quant **out, const float *projection,
-              const float *codebook, int width, int dim, int codes,
-              struct err *err)
+/* rows (codes, dim) of length 1; zeros stay. */
+static void normalise(float *out, const float *rows, int codes, int dim)
 {
-    size_t np, nc;
-    struct quant *q;
-
-    if (width < 1 || dim < 1 || codes < 1)
-        return err_set(err, ERR_ARG, "a codebook of %d x %d on %d values is "
-                       "empty", codes, dim, width);
-    np = (size_t)width * (size_t)dim;
-    nc = (size_t)codes * (size_t)dim;
-    q = malloc(sizeof(*q) + (np + nc) * sizeof(float));
-    if (!q)
-        return err_set(err, ERR_NOMEM, "no memory for %d codes", codes);
-    q->width = width;
-    q->dim = dim;
-    q->codes = codes;
-    q->projection = (float *)(q + 1);
-    q->code = q->projection + np;
-    for (size_t i = 0; i < np; i++)
-        q->projection[i] = projection[i];
     for (int c = 0; c < codes; c++) {
-        const float *row = codebook + (size_t)c * (size_t)dim;
+        const float *row = rows + (size_t)c * (size_t)dim;
         double sq = 0;
 
         for (int j = 0; j < dim; j++)
             sq += (double)row[j] * row[j];
         sq = sq > 0 ? 1 / sqrt(sq) : 0;
         for (int j = 0; j < dim; j++)
-            q->code[(size_t)j * (size_t)codes + (size_t)c] =
-                (float)(row[j] * sq);
+            out[(size_t)c * (size_t)dim + (size_t)j] = (float)(row[j] * sq);
     }
-    *out = q;
-    return 0;
+}
+
+int quant_new(struct quant **out, const float *projection,
+              const float *codebook, int width, int dim, int codes,
+              struct err *err)
+{
+    struct quant *q;
+    float *code;
+    size_t np;
+    int rc;
+
+    if (width < 1 || dim < 1 || codes < 1)
+        return err_set(err, ERR_ARG, "a codebook of %d x %d on %d values is "
+                       "empty", codes, dim, width);
+    np = (size_t)width * (size_t)dim;
+    q = calloc(1, sizeof(*q) + np * sizeof(*q->projection));
+    code = malloc((size_t)codes * (size_t)dim * sizeof(*code));
+    if (!q || !code) {
+        free(q);
+        free(code);
+        return err_set(err, ERR_NOMEM, "no memory for %d codes", codes);
+    }
+    q->width = width;
+    q->dim = dim;
+    q->codes = codes;
+    memcpy(q->projection, projection, np * sizeof(*projection));
+    normalise(code, codebook, codes, dim);
+    rc = kmeans_new_dot(&q->nearest, code, codes, dim, err);
+    free(code);
+    if (rc)
+        quant_free(q);
+    else
+        *out = q;
+    return rc;
 }
 
 void quant_free(struct quant *q)
 {
+    if (!q)
+        return;
+    kmeans_free(q->nearest);
     free(q);
 }
 
@@ -88,48 +107,47 @@ int quant_codes(const struct quant *q)
     return q->codes;
 }
 
-/* The codes have length 1, so the largest dot product is the smallest angle and
- * the projection need not be normalised. */
-static int32_t nearest(const struct quant *q, const float *x, double *v,
-                       float *dot)
+/* v (dim) = x (width) times the projection, summed in double; sum (dim) is
+ * scratch. */
+static void project(const struct quant *q, float *v, const float *x,
+                    double *sum)
 {
-    int32_t best = 0;
-
     for (int j = 0; j < q->dim; j++)
-        v[j] = 0;
+        sum[j] = 0;
     for (int i = 0; i < q->width; i++)
         for (int j = 0; j < q->dim; j++)
-            v[j] += (double)x[i] * q->projection[i * q->dim + j];
-    for (int c = 0; c < q->codes; c++)
-        dot[c] = 0;
-    for (int j = 0; j < q->dim; j++) {
-        const float *code = q->code + (size_t)j * (size_t)q->codes;
-        float f = (float)v[j];
+            sum[j] += (double)x[i] * q->projection[i * q->dim + j];
+    for (int j = 0; j < q->dim; j++)
+        v[j] = (float)sum[j];
+}
 
-        #pragma omp simd
-        for (int c = 0; c < q->codes; c++)
-            dot[c] += f * code[c];
-    }
-    for (int c = 1; c < q->codes; c++)
-        if (dot[c] > dot[best])
-            best = c;
-    return best;
+/* The codes have length 1, so the largest dot product is the smallest angle and
+ * the projection need not be normalised. */
+static void chunk(const struct quant *q, int32_t *token, const float *x, int n,
+                  double *sum)
+{
+    float *v = (float *)(sum + q->dim); /* (CHUNK, dim) */
+
+    for (int i = 0; i < n; i++)
+        project(q, v + i * q->dim, x + (size_t)i * (size_t)q->width, sum);
+    kmeans_tokens(q->nearest, token, v, n);
 }
 
 void quant_tokens(const struct quant *q, int32_t *token, const float *x,
                   int64_t n)
 {
-    #pragma omp parallel
+    #pragma omp parallel if (n > CHUNK)
     {
-        double *v = malloc((size_t)q->dim * sizeof(*v) +
-                           (size_t)q->codes * sizeof(float));
+        double *sum = malloc((size_t)q->dim *
+                             (sizeof(*sum) + CHUNK * sizeof(float)));
 
         /* a few kB: a machine that lacks them cannot go on */
-        if (!v)
+        if (!sum)
             abort();
         #pragma omp for
-        for (int64_t i = 0; i < n; i++)
-            token[i] = nearest(q, x + i * q->width, v, (float *)(v + q->dim));
-        free(v);
+        for (int64_t i = 0; i < n; i += CHUNK)
+            chunk(q, token + i, x + i * q->width,
+                  (int)(n - i < CHUNK ? n - i : CHUNK), sum);
+        free(sum);
     }
 }

@@ -6,7 +6,10 @@
 
 #include "token/kmeans.h"
 
-enum { CHUNK = 1024 }; /* rows whose tokens are found at a time */
+enum {
+    CHUNK = 1024,   /* rows whose tokens are found at a time */
+    SMALL = 1 << 16 /* values that one thread does faster than several */
+};
 
 struct rvq {
     int stages, codes, dim;
@@ -59,7 +62,7 @@ void rvq_free(struct rvq *q)
 static void subtract(float *x, const int32_t *token, const float *centers,
                      int dim, int64_t n)
 {
-#pragma omp parallel for schedule(static) if (n > 64)
+#pragma omp parallel for schedule(static) if (n * dim > SMALL)
     for (int64_t i = 0; i < n; i++) {
         const float *c = centers + (size_t)token[i] * (size_t)dim;
 

@@ -47,6 +47,13 @@ struct crop {
 int corpus_crop(struct corpus *c, const struct draw *d, float *x, int64_t n,
                 struct crop *crop, struct err *err);
 
+/* Makes recording i, decoded if need be, stay until corpus_let_go, for callers
+ * that want all of it: corpus_pcm (*n samples). Not for packed recordings.
+ * ERR_FORMAT if it cannot be decoded (logged once); ERR_NOMEM. */
+int corpus_hold(struct corpus *c, size_t i, struct err *err);
+const int16_t *corpus_pcm(const struct corpus *c, size_t i, int64_t *n);
+void corpus_let_go(struct corpus *c, size_t i);
+
 void corpus_stats(struct corpus *c, struct corpus_stats *out);
 
 #endif

@@ -79,18 +79,23 @@ END_TEST
  * result. */
 START_TEST(cluster_fit_threads)
 {
-    static float x[N * DIM], a[CODES * DIM], b[CODES * DIM];
-    struct cluster_config c = { CODES, DIM, 7, 0, 0, 9, 4 };
+    enum { MANY = 3000, WIDTH = 40 }; /* enough that threads share the work */
+    static float x[MANY * WIDTH], a[CODES * WIDTH], b[CODES * WIDTH];
+    struct cluster_config c = { CODES, WIDTH, 7, 0, 0, 9, 4 };
+    unsigned v = 8;
 
-    blobs(x);
-    for (c.batch = 0; c.batch <= 64; c.batch += 64) {
+    for (int i = 0; i < MANY * WIDTH; i++) {
+        v = v * 1664525u + 1013904223u;
+        x[i] = (float)(v >> 8) / (1 << 23) - 1;
+    }
+    for (c.batch = 0; c.batch <= 2000; c.batch += 2000) {
         omp_set_num_threads(1);
-        ck_assert(!cluster_fit(a, x, N, &c, NULL));
+        ck_assert(!cluster_fit(a, x, MANY, &c, NULL));
         omp_set_num_threads(3);
-        ck_assert(!cluster_fit(b, x, N, &c, NULL));
+        ck_assert(!cluster_fit(b, x, MANY, &c, NULL));
         ck_assert(!memcmp(a, b, sizeof(a)));
         c.seed++;
-        ck_assert(!cluster_fit(b, x, N, &c, NULL));
+        ck_assert(!cluster_fit(b, x, MANY, &c, NULL));
         ck_assert(memcmp(a, b, sizeof(a)));
     }
 }
