@@ -106,7 +106,8 @@ static int take_packets(struct encoder *e, struct err *err)
 
         if (info && n == STREAMINFO)
             memcpy(e->out->s + e->info_at, info, n);
-        strbuf_add(e->out, e->packet->data, (size_t)e->packet->size);
+        if (e->packet->size)
+            strbuf_add(e->out, e->packet->data, (size_t)e->packet->size);
         av.av_packet_unref(e->packet);
     }
     return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF

@@ -29,7 +29,8 @@ static void input_options(struct shared *s, struct cmd_common *c, int groups)
         { 0, "device", OPT_STRING, &c->device, "NAME",
           "where to compute: auto or cpu", 0, 0, NULL },
         { 0, "precision", OPT_CHOICE, &c->precision, "NAME",
-          "arithmetic: auto or f32", 0, 0, "auto|f32" },
+          "arithmetic of products: auto (f32 on the CPU), f32 or bf16", 0, 0,
+          "auto|f32|bf16" },
         { 0, "threads", OPT_INT, &c->threads, "N",
           "threads to compute with (default: all cores)", 1, 1024, NULL },
     };
@@ -43,8 +44,9 @@ static void input_options(struct shared *s, struct cmd_common *c, int groups)
           "walk folders and take the audio files in them", 0, 0, NULL },
     };
 
-    for (int i = 0; i < 4 && groups & CMD_MODEL; i++)
-        s->in[s->n_in++] = model[i];
+    for (int i = 0; i < 4; i++)
+        if (groups & CMD_MODEL || (i && groups & CMD_COMPUTE))
+            s->in[s->n_in++] = model[i];
     for (int i = 0; i < 3 && groups & CMD_INPUT; i++)
         s->in[s->n_in++] = input[i];
     s->in[s->n_in] = (struct opt){ .kind = OPT_END };

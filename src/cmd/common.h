@@ -41,7 +41,8 @@ enum {
     CMD_OUT_DIR = 8,  /* --out-dir */
     CMD_FORMAT = 16,  /* --format, of the words in cmd_common.formats */
     CMD_PROGRESS = 32, /* --progress */
-    CMD_MODELS = 64   /* with CMD_MODEL: -m may be given several times */
+    CMD_MODELS = 64,  /* with CMD_MODEL: -m may be given several times */
+    CMD_COMPUTE = 128 /* CMD_MODEL without -m */
 };
 
 /* Values of the shared options; strings are borrowed from argv. */
@@ -49,7 +50,7 @@ struct cmd_common {
     const char *model;      /* file or name; "default"; of several the last */
     struct opt_list models; /* CMD_MODELS: all that were given */
     const char *device;     /* checked: "auto" or "cpu" */
-    const char *precision;  /* "auto" or "f32" */
+    const char *precision;  /* "auto", "f32" or "bf16" */
     int threads;            /* 0: as many as there are cores; already set */
     const char *files_from; /* NULL, or "-" for stdin */
     int nul, recurse;       /* -0, -r */

@@ -22,6 +22,19 @@ static char *stem(const char *path, int whole)
     return xstrndup(from, (size_t)(end - from));
 }
 
+/* What a model is called whose file does not say it. The names that Hugging Face
+ * gives all its files say nothing: then that of the output does. */
+static char *model_name(const char *in, const char *out)
+{
+    char *name = stem(in, 0);
+
+    if (!out || !strcmp(out, "-") ||
+        (strcmp(name, "pytorch_model") && strcmp(name, "model")))
+        return name;
+    free(name);
+    return stem(out, 0);
+}
+
 /* A file that is there is replaced only with --force: it may be a model that
  * took weeks to train. */
 static int may_write(const char *path, int force)
@@ -34,7 +47,7 @@ static int may_write(const char *path, int force)
 
 static int run(struct convert *job, const struct cmd_common *c)
 {
-    char *name = stem(job->in, 0), *base = stem(job->in, 1);
+    char *name = model_name(job->in, c->output), *base = stem(job->in, 1);
     char *out = c->output ? xstrdup(c->output)
                           : xasprintf("%s%s", base,
                                       job->to_pt ? ".pt" : ".safetensors");
@@ -72,8 +85,8 @@ int cmd_convert(int argc, char **argv)
           "melspec_2048_mean and melspec_2048_std of the training data", 0, 0,
           NULL },
         { 0, "config", OPT_STRING, &job.config, "FILE", "JSON with what the "
-          "checkpoint does not tell: hop, time_strides, window, name", 0, 0,
-          NULL },
+          "checkpoint does not tell: hop, time_strides, window, name; for MERT "
+          "its config.json", 0, 0, NULL },
         { 0, "precision", OPT_CHOICE, &precision, "f32|bf16", "type of the "
           "weights; as they are if not given", 0, 0, "f32|bf16" },
         { 0, "to-pt", OPT_FLAG, &job.to_pt, NULL, "write a PyTorch checkpoint "
@@ -82,8 +95,8 @@ int cmd_convert(int argc, char **argv)
     };
     const struct cmd_usage usage = {
         "convert", "mfm convert [OPTIONS] FILE",
-        "Makes a model file of a published MusicFM checkpoint, changes the\n"
-        "precision of a model file, or writes one for PyTorch.\n",
+        "Makes a model file of a published MusicFM or MERT checkpoint, changes "
+        "the\nprecision of a model file, or writes one for PyTorch.\n",
         own, 0
     };
     int n = 0, rc = cmd_begin(&usage, &c, argc, argv, &n);

@@ -15,7 +15,15 @@ int session_open(struct session *s, const struct cmd_common *c,
     if (!rc)
         rc = model_open(&s->model, path, err);
     free(path);
-    return rc ? rc : backend_open(&s->be, c->device, c->threads, err);
+    return rc ? rc : session_backend(&s->be, c, err);
+}
+
+int session_backend(struct backend **be, const struct cmd_common *c,
+                    struct err *err)
+{
+    TRY(backend_open(be, c->device, c->threads, err));
+    return strcmp(c->precision, "bf16")
+               ? 0 : backend_set_precision(*be, PRECISION_BF16, err);
 }
 
 void session_release(struct session *s)

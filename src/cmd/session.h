@@ -18,6 +18,11 @@ int session_open(struct session *s, const struct cmd_common *c,
                  struct err *err);
 void session_release(struct session *s);
 
+/* Opens the backend alone. After a failure *be, if it is not NULL, is still to
+ * be closed. */
+int session_backend(struct backend **be, const struct cmd_common *c,
+                    struct err *err);
+
 /* Fills what all results say: file ("-" is shown as "stdin"), duration, model
  * (none if s is NULL) and version; no task. Strings are borrowed from s and
  * file. */

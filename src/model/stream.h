@@ -1,20 +1,21 @@
 /* stream.h - hidden states of a recording of any length in bounded memory.
  *
  * Frames of the encoder's input, mel or samples, are pushed as they come.
- * Windows overlap; a frame's states are
- * taken from the window in whose middle it lies: two neighbours meet in the
- * middle of their overlap. The first window also serves the beginning. The
- * last one ends where the recording does, serves the rest, and where two
- * windows have a frame in their middle, that too. A recording no longer than
- * one window is one window.
+ * Windows overlap; a frame's states are taken from the window in whose middle
+ * it lies: two neighbours meet in the middle of their overlap. The first window
+ * also serves the beginning. The last one ends where the recording does, serves
+ * the rest, and where two windows have a frame in their middle, that too. A
+ * recording no longer than one window is one window.
  *
  * Windows of sound begin at multiples of the samples from one state to the next
  * (320), so that states of neighbours are of the same instants. They are not
  * equal at the seam: each window's states depend on all of it, through
- * attention and, in the first convolution, the group norm over its time. For
- * MERT-like models and half overlap the two differ by some percent in the
- * middle of the overlap; what is given out does not depend on how the recording
- * is cut into calls. */
+ * attention and, in the first convolution, the group norm over its time. With
+ * MERT's shape, drawn weights, windows of 5 s and half overlap the states of
+ * two windows in the middle of the overlap differ by 1 to 5 % (relative L2) in
+ * even music, and by up to 30 % where one holds a loud passage that the other
+ * lacks. What is given out does not depend on how the recording is cut into
+ * calls. */
 #ifndef MODEL_STREAM_H
 #define MODEL_STREAM_H
 

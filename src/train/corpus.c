@@ -151,8 +151,7 @@ static int load(struct corpus *c, size_t i, struct err *err)
     return rc ? err_set(err, rc, "%s", why.msg) : 0;
 }
 
-/* Makes recording i stay until let_go. */
-static int hold(struct corpus *c, size_t i, struct err *err)
+int corpus_hold(struct corpus *c, size_t i, struct err *err)
 {
     struct slot *s = &c->slot[i];
     int rc = 0;
@@ -170,13 +169,21 @@ static int hold(struct corpus *c, size_t i, struct err *err)
         link_slot(c, i);
         make_room(c, 0);
     } else if (!rc) {
-        rc = ERR_FORMAT;
+        rc = err_set(err, ERR_FORMAT, "%s: cannot be decoded",
+                     c->m->item[i].path);
     }
     pthread_mutex_unlock(&c->lock);
     return rc;
 }
 
-static void let_go(struct corpus *c, size_t i)
+/* What is held does not move: no lock is needed. */
+const int16_t *corpus_pcm(const struct corpus *c, size_t i, int64_t *n)
+{
+    *n = (int64_t)c->slot[i].clip.n;
+    return c->slot[i].clip.x;
+}
+
+void corpus_let_go(struct corpus *c, size_t i)
 {
     pthread_mutex_lock(&c->lock);
     c->slot[i].users--;
@@ -245,10 +252,10 @@ static int take_held(struct corpus *c, size_t i, double u, float *x, int64_t n,
 {
     const struct clip *clip = &c->slot[i].clip;
 
-    TRY(hold(c, i, err));
+    TRY(corpus_hold(c, i, err));
     place(crop, (int64_t)clip->n, u, n);
     clip_floats(x, clip->x + crop->start, (size_t)crop->n);
-    let_go(c, i);
+    corpus_let_go(c, i);
     return 0;
 }
 

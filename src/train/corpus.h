@@ -22,8 +22,9 @@ struct corpus_stats {
 };
 
 /* m (probed; borrowed) has one recording or more. limit is in bytes, 0: a
- * quarter of the machine's memory. While a thread works on a recording that
- * alone is larger, the limit is exceeded by it. ERR_ARG, ERR_NOMEM. */
+ * quarter of the machine's memory, which several processes on one machine
+ * should divide. It is exceeded by recordings that threads are working on where
+ * these alone are larger. ERR_ARG. */
 int corpus_new(struct corpus **out, const struct manifest *m, size_t limit,
                struct err *err);
 void corpus_free(struct corpus *c); /* NULL is allowed */
@@ -45,6 +46,13 @@ struct crop {
  * ERR_FORMAT if no recording can be decoded; ERR_NOMEM. */
 int corpus_crop(struct corpus *c, const struct draw *d, float *x, int64_t n,
                 struct crop *crop, struct err *err);
+
+/* Makes recording i, decoded if need be, stay until corpus_let_go, for callers
+ * that want all of it: corpus_pcm (*n samples). Not for packed recordings.
+ * ERR_FORMAT if it cannot be decoded (logged once); ERR_NOMEM. */
+int corpus_hold(struct corpus *c, size_t i, struct err *err);
+const int16_t *corpus_pcm(const struct corpus *c, size_t i, int64_t *n);
+void corpus_let_go(struct corpus *c, size_t i);
 
 void corpus_stats(struct corpus *c, struct corpus_stats *out);
 

@@ -54,7 +54,8 @@ static int make_sample(struct worker *w, uint64_t number, struct err *err)
     for (int k = 0; k < LOADER_PARTS; k++)
         part[k] = (char *)l->slot[batch % AHEAD].batch.part[k] +
                   i * c->part_bytes[k];
-    TRY(corpus_crop(c->corpus, &s.draw, w->x, c->crop, &s.crop, err));
+    if (c->crop)
+        TRY(corpus_crop(c->corpus, &s.draw, w->x, c->crop, &s.crop, err));
     return c->prepare(c->ctx, &s, part, err);
 }
 
@@ -118,7 +119,7 @@ static int make_slots(struct loader *l, struct err *err)
 
 static int make_workers(struct loader *l, struct err *err)
 {
-    size_t n = (size_t)l->config.crop;
+    size_t n = (size_t)l->config.crop + 1;
 
     l->worker = xcalloc((size_t)l->config.threads, sizeof(*l->worker));
     for (int i = 0; i < l->config.threads; i++) {
@@ -151,7 +152,7 @@ int loader_new(struct loader **out, const struct loader_config *config,
         return err_set(err, ERR_ARG, "samples %u to %u of a batch of %u",
                        config->first, config->first + config->count,
                        config->batch);
-    if (config->crop < 1 || config->threads < 1)
+    if (config->crop < 0 || config->threads < 1)
         return err_set(err, ERR_ARG, "crops of %lld samples by %d threads",
                        (long long)config->crop, config->threads);
     l = xcalloc(1, sizeof(*l));

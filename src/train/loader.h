@@ -38,7 +38,8 @@ struct loader_config {
     uint64_t step;         /* the first that will be asked for, below 2^56 */
     uint32_t batch;        /* samples in the global batch; of these */
     uint32_t first, count; /* first .. first + count - 1 are made here */
-    int64_t crop;          /* samples of audio in each */
+    int64_t crop;          /* samples of audio in each; 0: prepare finds its own
+                              (corpus may then be NULL) */
     int threads;           /* 1 or more */
     size_t part_bytes[LOADER_PARTS]; /* of a sample; 0: no such part */
     loader_prepare *prepare;

@@ -41,6 +41,7 @@ static const struct field {
     { AT(steps), INT, 1, 1e9, NULL },
     { AT(seed), INT, 0, INT_MAX, NULL },
     { AT(lr), REAL, 0, 10, NULL },
+    { AT(lr_head), REAL, 0, 10, NULL },
     { AT(lr_floor), REAL, 0, 1, NULL },
     { AT(warmup), INT, 0, 1e9, NULL },
     { AT(schedule), WORD, 0, 0, schedules },
@@ -64,6 +65,8 @@ static const struct field {
     { AT(valid_every), INT, 0, 1e9, NULL },
     { AT(save_every), INT, 1, 1e9, NULL },
     { AT(keep), INT, 1, 1000, NULL },
+    { AT(augment), FLAG, 0, 0, NULL },
+    { AT(patience), INT, 0, 1e6, NULL },
 };
 
 static int not_a_word(const struct field *f, const char *path, const char *s,
@@ -200,6 +203,8 @@ struct optim_options settings_optim(const struct settings *s)
 
     for (int i = 0; i < PARAM_GROUPS; i++)
         o.lr[i] = (float)s->lr;
+    if (s->lr_head > 0)
+        o.lr[PARAM_GROUP_HEAD] = (float)s->lr_head;
     return o;
 }
 

@@ -1,7 +1,7 @@
 /* settings.h - how a model is trained: the object "train" of a preset.
  *
  *     {"crop": 30, "batch": 64, "accumulate": 1, "steps": 400000, "seed": 1,
- *      "lr": 1e-4, "lr_floor": 0, "warmup": 30000, "schedule": "constant",
+ *      "lr": 1e-4, "lr_head": 0, "lr_floor": 0, "warmup": 30000, "schedule": "constant",
  *      "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0, "clip": 1,
  *      "ema": 0, "mask": "noise", "mask_block": 0.4, "mask_probability": 0.6,
  *      "noise_std": 0.1, "mixture": 0, "cqt_weight": 0, "dropout": 0,
@@ -30,6 +30,7 @@ struct settings {
     int accumulate;   /* parts that a device computes its clips in */
     int steps, seed;
     double lr, lr_floor; /* the highest; the least as a share of it */
+    double lr_head;      /* of heads; 0: lr */
     int warmup;          /* steps */
     int schedule;        /* enum sched_kind */
     double beta1, beta2, eps, decay;
@@ -46,6 +47,9 @@ struct settings {
     int precision;     /* enum settings_precision */
     int log_every, valid_every, save_every; /* steps; valid_every 0: never */
     int keep;          /* checkpoints */
+    int augment;       /* labelled songs are varied (augment.h) */
+    int patience;      /* validations without a better one that end a run with
+                          labels; 0: it runs to the end */
 };
 
 extern const struct settings settings_default;
@@ -57,8 +61,7 @@ int settings_parse(struct settings *s, const cJSON *obj, const char *path,
 /* A new object with every field, freed with cJSON_Delete. */
 cJSON *settings_json(const struct settings *s);
 
-/* The parts of it that other headers ask for; the head learns as fast as the
- * rest. */
+/* The parts of it that other headers ask for. */
 struct optim_options settings_optim(const struct settings *s);
 struct sched settings_sched(const struct settings *s);
 

@@ -77,6 +77,60 @@ expect_exit 0
 expect_in_stderr "c.safetensors: written"
 grep -q '"dtype":"BF16"' c.safetensors && fail "no BF16 expected"
 
+# MERT: config.json from beside the checkpoint or from --config, both names of
+# the weight norm, and back
+golden=${MFM_SHARED:-$TOP_SRCDIR/../shared}/fixtures/golden
+for norm in pre post; do
+    from=$golden/bert_${norm}norm
+    [ -d "$from" ] || continue
+    run convert "$from/pytorch_model.bin" -o "$norm.safetensors"
+    expect_exit 0
+    expect_no_stdout
+    expect_no_stderr
+    expect_in "$norm.safetensors" "\"norm\\\":\\\"$norm"
+    mkdir mert
+    cp "$from/pytorch_model_parametrized.bin" mert/p.bin
+    run convert mert/p.bin
+    expect_exit 1
+    expect_one_line_stderr
+    expect_in_stderr "config.json"
+    run convert mert/p.bin --config "$from/config.json" -o p.safetensors
+    expect_exit 0
+    expect_in p.safetensors "parametrizations.weight.original0"
+    # its own names come back: what is converted again is the same file
+    run convert p.safetensors --to-pt -o mert/back.pt
+    expect_exit 0
+    expect_in mert/back.pt "parametrizations.weight.original0"
+    mv mert/back.pt mert/p.pt
+    cp "$from/config.json" mert
+    run convert mert/p.pt
+    expect_exit 0
+    expect_same p.safetensors mert/p.safetensors
+    # both names are the same model
+    for model in "$norm" p; do
+        run embed -m "$model.safetensors" --layer all "$from/in0.wav" \
+            -o "$model.npy"
+        expect_exit 0
+        run embed -m "$model.safetensors" --layer last --rate 75 \
+            --format ndjson "$from/in0.wav"
+        expect_exit 0
+        expect_in_stdout '"shape":[224,64]'
+        run embed -m "$model.safetensors" --layer 1 --pool mean \
+            --format ndjson "$from/in0.wav"
+        expect_exit 0
+        expect_in_stdout '"shape":[64]'
+        expect_in_stdout "\"name\":\"$model\""
+    done
+    expect_same "$norm.npy" p.npy
+    sed 's/"deepnorm": false/"deepnorm": true/' "$from/config.json" >deep.json
+    run convert mert/p.bin --config deep.json -o deep.safetensors
+    expect_exit 1
+    expect_one_line_stderr
+    expect_in_stderr "deepnorm: true"
+    [ ! -e deep.safetensors ] || fail "left behind: deep.safetensors"
+    rm -rf mert ./*.npy* p.safetensors
+done
+
 expect_usage convert
 expect_usage convert a.pt b.pt
 expect_usage convert -

@@ -129,6 +129,106 @@ START_TEST(config_parse_refuses)
 }
 END_TEST
 
+/* ---- BERT ---- */
+
+static const char bert[] =
+    "{\"format\":1,\"name\":\"t\",\"sample_rate\":24000,\"mel\":{\"n_fft\":2048"
+    ",\"hop\":160,\"bands\":128,\"mean\":0,\"std\":1},\"encoder\":{\"type\":"
+    "\"bert\",\"rate\":75,\"dim\":1024,\"layers\":24,\"heads\":16,\"ffn\":4096,"
+    "\"norm\":\"post\",\"conv_dim\":[512,512,512,512,512,512,500],"
+    "\"conv_kernel\":[10,3,3,3,3,2,2],\"conv_stride\":[5,2,2,2,2,2,2],"
+    "\"pos_kernel\":127,\"pos_groups\":8},\"tokens\":[{\"type\":\"random\","
+    "\"stack\":2,\"dim\":16,\"codes\":1024}],\"window\":5,\"heads\":{}}";
+
+START_TEST(config_parse_bert)
+{
+    struct model_config c;
+    struct err err = {0};
+    struct strbuf sb = STRBUF_INIT;
+
+    ck_assert_msg(!config_parse_text(&c, bert, &err), "%s", err.msg);
+    ck_assert(c.encoder.type == ENCODER_BERT && c.encoder.dim == 1024);
+    ck_assert(c.encoder.bert.norm == BERT_POST_NORM);
+    ck_assert(c.encoder.bert.n_convs == 7 && c.encoder.bert.conv_dim[6] == 500);
+    ck_assert(c.encoder.bert.conv_kernel[0] == 10);
+    ck_assert(c.encoder.bert.conv_stride[0] == 5);
+    ck_assert(c.encoder.bert.pos_kernel == 127 &&
+              c.encoder.bert.pos_groups == 8);
+    ck_assert_int_eq(config_hop(&c), 320);
+    config_print(&c, &sb);
+    ck_assert_str_eq(sb.s, bert);
+    strbuf_release(&sb);
+    config_release(&c);
+}
+END_TEST
+
+/* What is not there is MERT's; one width serves all convolutions. */
+START_TEST(config_parse_bert_defaults)
+{
+    static const char part[] = "\"norm\":\"post\"";
+    const char *at = strstr(bert, part), *end = strstr(bert, "},\"tokens\"");
+    char *text = xasprintf("%.*s\"conv_dim\":32%s", (int)(at - bert), bert,
+                           end);
+    struct bert_config due;
+    struct model_config c;
+    struct err err = {0};
+
+    config_bert_defaults(&due, 32);
+    ck_assert_msg(!config_parse_text(&c, text, &err), "%s", err.msg);
+    ck_assert_int_eq(c.encoder.bert.n_convs, due.n_convs);
+    ck_assert(c.encoder.bert.norm == BERT_PRE_NORM);
+    ck_assert(c.encoder.bert.pos_kernel == 128 &&
+              c.encoder.bert.pos_groups == 16);
+    for (int i = 0; i < due.n_convs; i++)
+        ck_assert(c.encoder.bert.conv_dim[i] == 32 &&
+                  c.encoder.bert.conv_kernel[i] == due.conv_kernel[i] &&
+                  c.encoder.bert.conv_stride[i] == due.conv_stride[i]);
+    config_release(&c);
+    free(text);
+}
+END_TEST
+
+static const struct bad bad_bert[] = {
+    { "\"rate\":75", "\"rate\":50", ERR_FORMAT, "encoder.rate" },
+    { "\"heads\":16", "\"heads\":15", ERR_FORMAT, "encoder.heads" },
+    { "\"pos_groups\":8", "\"pos_groups\":7", ERR_FORMAT,
+      "encoder.pos_groups" },
+    { "\"pos_kernel\":127", "\"pos_kernel\":0", ERR_FORMAT,
+      "encoder.pos_kernel" },
+    { "\"norm\":\"post\"", "\"norm\":\"deep\"", ERR_FORMAT, "pre, post" },
+    { "[5,2,2,2,2,2,2]", "[5,2,2,2,2,2]", ERR_FORMAT, "encoder.conv_stride" },
+    { "[5,2,2,2,2,2,2]", "[5,2,2,2,2,2,0]", ERR_FORMAT,
+      "encoder.conv_stride" },
+    { "[5,2,2,2,2,2,2]", "[5,2,2,2,2,2,1.5]", ERR_FORMAT,
+      "encoder.conv_stride" },
+    { "[5,2,2,2,2,2,2]", "[60000,60000,60000,60000,60000,60000,2]", ERR_FORMAT,
+      "more than a second" },
+    { "[10,3,3,3,3,2,2]", "[]", ERR_FORMAT, "encoder.conv_kernel" },
+    { "[10,3,3,3,3,2,2]", "[10,3,3,3,3,2,60000]", ERR_FORMAT,
+      "more than a second" },
+    { "[10,3,3,3,3,2,2]", "\"10\"", ERR_FORMAT, "encoder.conv_kernel" },
+    { "\"stack\":2", "\"stack\":4", ERR_FORMAT, "tokens[0].stack" },
+};
+
+START_TEST(config_parse_refuses_bert)
+{
+    const struct bad *b = &bad_bert[_i];
+    const char *at = strstr(bert, b->from);
+    struct model_config c;
+    struct err err = {0};
+    char *text;
+
+    ck_assert_ptr_nonnull(at);
+    text = xasprintf("%.*s%s%s", (int)(at - bert), bert, b->to,
+                     at + strlen(b->from));
+    ck_assert_int_eq(config_parse_text(&c, text, &err), b->code);
+    ck_assert_msg(strstr(err.msg, b->word) != NULL, "%s", err.msg);
+    free(text);
+}
+END_TEST
+
+/* ---- tokens alone ---- */
+
 static const char tokens_only[] =
     "{\"format\":1,\"name\":\"t\",\"sample_rate\":24000,\"mel\":{\"n_fft\":2048"
     ",\"hop\":160,\"bands\":128,\"mean\":-4,\"std\":18.5},\"tokens\":[{"
@@ -175,6 +275,10 @@ int main(void)
     tcase_add_test(t, config_print_reads_back);
     tcase_add_test(t, config_parse_tokens_only);
     tcase_add_loop_test(t, config_parse_refuses, 0, (int)ARRAY_LEN(bad));
+    tcase_add_test(t, config_parse_bert);
+    tcase_add_test(t, config_parse_bert_defaults);
+    tcase_add_loop_test(t, config_parse_refuses_bert, 0,
+                        (int)ARRAY_LEN(bad_bert));
     suite_add_tcase(s, t);
     return unit_run(s);
 }

@@ -164,6 +164,15 @@ static double *copy(const double *v, int64_t n)
     return c;
 }
 
+/* What lies in g now is near what g->v said it should be. */
+static void holds(struct thing *g, const char *what)
+{
+    double *want = copy(g->v, g->n);
+
+    fetch_near(g, want, what);
+    free(want);
+}
+
 /* ---- convolution ---- */
 
 static const struct conv_case {
@@ -173,7 +182,8 @@ static const struct conv_case {
     { 2, 12, 9, 32, 32, 1, 1 }, { 1, 13, 8, 20, 36, 2, 2 },
     { 3, 7, 16, 16, 32, 1, 2 }, { 2, 9, 11, 24, 5, 2, 1 },
     { 1, 1, 4, 16, 16, 1, 1 },  { 2, 17, 15, 40, 24, 1, 1 },
-    { 1, 5, 3, 3, 17, 2, 2 },
+    { 1, 5, 3, 3, 17, 2, 2 },   { 1, 9, 13, 1, 24, 2, 2 },
+    { 1, 8, 7, 48, 33, 1, 1 },
 };
 
 /* The three passes at once: each weight w links x to y. */
@@ -258,15 +268,15 @@ START_TEST(conv_passes)
     conv_want(k, &t, accumulate);
     ck_assert(!be->ops->image_conv(be, &t.y.t, &t.x.t, &t.w.t, &t.bias.t, k->sh,
                                    k->sw, NULL));
-    fetch_near(&t.y, copy(t.y.v, t.y.n), "y");
+    holds(&t.y, "y");
     ck_assert(!be->ops->image_conv_dw(be, &t.dw.t, &t.dbias.t, &t.dy.t, &t.x.t,
                                       k->sh, k->sw, NULL));
-    fetch_near(&t.dw, copy(t.dw.v, t.dw.n), "dw");
-    fetch_near(&t.dbias, copy(t.dbias.v, t.dbias.n), "dbias");
+    holds(&t.dw, "dw");
+    holds(&t.dbias, "dbias");
     if (k->c_in > 1) {
         ck_assert(!be->ops->image_conv_dx(be, &t.dx.t, &t.dy.t, &t.w.t, k->sh,
                                           k->sw, accumulate, NULL));
-        fetch_near(&t.dx, copy(t.dx.v, t.dx.n), "dx");
+        holds(&t.dx, "dx");
     }
     conv_drop(&t);
 }
@@ -275,7 +285,7 @@ END_TEST
 /* Images that go through in several steps, the last one smaller. */
 START_TEST(conv_in_steps)
 {
-    struct conv_case k = { 5, 520, 260, 3, 16, 1, 2 };
+    struct conv_case k = { 5, 520, 260, 17, 5, 2, 2 };
     struct conv_things t;
 
     if (!use(_i))
@@ -284,14 +294,49 @@ START_TEST(conv_in_steps)
     conv_want(&k, &t, 1);
     ck_assert(!be->ops->image_conv(be, &t.y.t, &t.x.t, &t.w.t, &t.bias.t, k.sh,
                                    k.sw, NULL));
-    fetch_near(&t.y, copy(t.y.v, t.y.n), "y");
+    holds(&t.y, "y");
     ck_assert(!be->ops->image_conv_dw(be, &t.dw.t, &t.dbias.t, &t.dy.t, &t.x.t,
                                       k.sh, k.sw, NULL));
-    fetch_near(&t.dw, copy(t.dw.v, t.dw.n), "dw");
-    fetch_near(&t.dbias, copy(t.dbias.v, t.dbias.n), "dbias");
+    holds(&t.dw, "dw");
+    holds(&t.dbias, "dbias");
     ck_assert(!be->ops->image_conv_dx(be, &t.dx.t, &t.dy.t, &t.w.t, k.sh, k.sw,
                                       1, NULL));
-    fetch_near(&t.dx, copy(t.dx.v, t.dx.n), "dx");
+    holds(&t.dx, "dx");
+    conv_drop(&t);
+}
+END_TEST
+
+/* The inference path has an interface and weights of its own. */
+START_TEST(conv2d_and_flatten)
+{
+    const struct conv_case *k = &conv_cases[_i / 2];
+    int accumulate = _i / 2 % 2;
+    struct tensor x, y, flat;
+    struct conv_things t;
+    struct thing rows;
+    struct conv2d *conv;
+
+    if (!use(_i % 2) || k->b > 1)
+        return;
+    conv_make(k, &t);
+    for (int64_t i = 0, per = t.y.n / k->c_out; i < t.y.n; i++)
+        t.y.v[i] = t.bias.v[i / per] + (accumulate ? t.y.v[i] : 0);
+    conv_loops(k, t.y.v, t.dx.v, t.dw.v, t.x.v, t.w.v, t.dy.v);
+    x = tensor_view(&t.x.t, 0, 3, t.x.t.dim + 1);
+    y = tensor_view(&t.y.t, 0, 3, t.y.t.dim + 1);
+    ck_assert(!be->ops->conv2d_new(be, &conv, t.w.t.data, t.bias.t.data,
+                                   k->c_out, k->c_in, k->sh, k->sw, NULL));
+    ck_assert(!be->ops->conv2d(be, &y, &x, conv, ACT_RELU, accumulate, NULL));
+    be->ops->conv2d_free(be, conv);
+    rows = rows_of(&t.y);
+    flat = tensor_view(&rows.t, 0, 2, rows.t.dim + 1);
+    ck_assert(!be->ops->image_flatten(be, &flat, &y, 0, NULL));
+    for (int64_t i = 0; i < t.y.n; i++) {
+        t.dy.v[i] = rows.t.data[row_index(&t.y.t, i)];
+        t.y.v[i] = fmax(0, t.y.v[i]);
+    }
+    near(t.dy.v, t.y.v, t.y.n, "y");
+    drop(&rows);
     conv_drop(&t);
 }
 END_TEST
@@ -395,16 +440,16 @@ START_TEST(batch_norm)
     var = copy(t.mean.v, k->c);
     norm_loops(k, t.x.v, t.gamma.v, t.beta.v, t.y.v, mean, var);
     norm_forward(k, &t);
-    fetch_near(&t.y, copy(t.y.v, t.y.n), "y");
+    holds(&t.y, "y");
     fetch_near(&t.mean, mean, "mean");
     for (int c = 0; c < k->c; c++) {
         t.inv.v[c] = 1 / sqrt(var[c] + 1e-5);
         t.rmean.v[c] = 0.9 * t.rmean.v[c] + 0.1 * mean[c];
         t.rvar.v[c] = 0.9 * t.rvar.v[c] + 0.1 * var[c] * n / (n - 1);
     }
-    fetch_near(&t.inv, copy(t.inv.v, k->c), "inv_std");
-    fetch_near(&t.rmean, copy(t.rmean.v, k->c), "running mean");
-    fetch_near(&t.rvar, copy(t.rvar.v, k->c), "running variance");
+    holds(&t.inv, "inv_std");
+    holds(&t.rmean, "running mean");
+    holds(&t.rvar, "running variance");
     norm_drop(&t);
     free(mean);
     free(var);
@@ -494,7 +539,7 @@ START_TEST(batch_norm_far_from_zero)
     for (int c = 0; c < k.c; c++)
         ck_assert(fabs(t.inv.t.data[c] * sqrt(var[c] + 1e-5) - 1) < 1e-6);
     tolerance = 1e-4; /* of the mean's last bit, 1e-7 * 1000 */
-    fetch_near(&t.y, copy(t.y.v, t.y.n), "y");
+    holds(&t.y, "y");
     norm_drop(&t);
     free(mean);
     free(var);
@@ -516,11 +561,11 @@ START_TEST(relu_and_add)
     for (int64_t i = 0; i < a.n; i++)
         y.v[i] = fmax(0, a.v[i] + b.v[i]);
     ck_assert(!be->ops->image_add_relu(be, &y.t, &a.t, &b.t, NULL));
-    fetch_near(&y, copy(y.v, y.n), "y");
+    holds(&y, "y");
     for (int64_t i = 0; i < a.n; i++)
         a.v[i] = y.v[i] > 0 ? d.v[i] : 0;
     ck_assert(!be->ops->image_relu_backward(be, &a.t, &d.t, &y.t, NULL));
-    fetch_near(&a, copy(a.v, a.n), "dx");
+    holds(&a, "dx");
     ck_assert(!be->ops->image_relu_backward(be, &d.t, &d.t, &y.t, NULL));
     fetch_near(&d, a.v, "dx in place");
     drop(&a);
@@ -546,7 +591,7 @@ START_TEST(rows_of_images)
     drop(&a);
     drop(&r);
     a = image(2, 3, 5, 21);
-    fetch_near(&a, copy(a.v, a.n), "there and back");
+    holds(&a, "there and back");
     drop(&a);
 }
 END_TEST
@@ -567,6 +612,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, conv_passes, 0, 2 * COUNT(conv_cases));
     tcase_add_loop_test(t, conv_in_steps, 0, 2);
+    tcase_add_loop_test(t, conv2d_and_flatten, 0, 2 * COUNT(conv_cases));
     tcase_add_loop_test(t, batch_norm, 0, 2 * COUNT(norm_cases));
     tcase_add_loop_test(t, batch_norm_backward, 0, 4 * COUNT(norm_cases));
     tcase_add_test(t, batch_norm_far_from_zero);

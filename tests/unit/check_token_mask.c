@@ -4,7 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "audio/clip.h"
+#include "model/safetensors.h"
 #include "token/mask.h"
+
+#define GOLDEN "fixtures/golden/conformer25"
 
 enum { BLOCK = 9600 };
 
@@ -157,6 +161,46 @@ START_TEST(mask_spans_of_few_frames)
 }
 END_TEST
 
+/* The masked audio that the reference program trained with: blocks of 9600
+ * samples that are hidden, and nothing else, differ from the recording. */
+START_TEST(mask_noise_golden)
+{
+    enum { N = 96000, BLOCKS = N / BLOCK };
+    const char *train = unit_shared(GOLDEN "/train.safetensors");
+    const char *wav = unit_shared(GOLDEN "/in0.wav");
+    struct safetensors st = {0};
+    const struct stored *masked, *hidden;
+    static float x[N], want[N];
+    struct clip c;
+
+    if (!train || !wav)
+        return;
+    ck_assert(!safetensors_open(&st, train, NULL));
+    masked = safetensors_find(&st, "masked_waveform");
+    hidden = safetensors_find(&st, "block_mask");
+    ck_assert(masked && hidden && hidden->dim[1] == BLOCKS);
+    ck_assert(!clip_read(&c, &(struct decode_source){ .path = wav }, 24000,
+                         NULL));
+    ck_assert_uint_eq(c.n, N);
+    clip_floats(x, c.x, N);
+    memcpy(want, masked->data, sizeof(want));
+    mask_noise(x, hidden->data, BLOCKS, BLOCK, 0.1f, &here);
+    for (int i = 0; i < BLOCKS; i++) {
+        double ours = 0, theirs = 0;
+
+        for (int j = i * BLOCK; j < (i + 1) * BLOCK; j++) {
+            ck_assert(hidden->data[i] || x[j] == want[j]);
+            ours += x[j] * x[j];
+            theirs += want[j] * want[j];
+        }
+        /* two variances of 9600 values: 5 standard deviations are 10 % */
+        ck_assert_double_eq_tol(ours / theirs, 1, 0.1);
+    }
+    clip_release(&c);
+    safetensors_release(&st);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("token_mask");
@@ -169,6 +213,7 @@ int main(void)
     tcase_add_test(t, mask_spans_share);
     tcase_add_test(t, mask_spans_are_whole);
     tcase_add_test(t, mask_spans_of_few_frames);
+    tcase_add_test(t, mask_noise_golden);
     suite_add_tcase(s, t);
-    return unit_run(s);
+    return unit_run_shared(s, GOLDEN);
 }

@@ -152,12 +152,12 @@ START_TEST(corpus_forgets_what_was_used_longest_ago)
     };
     const struct manifest m = { .rate = MUSIC_RATE, .item = three, .n = 3 };
     struct corpus *c = open_corpus(&m, 2 * (30000 + 48001));
-    static const size_t order[] = { 0, 1, 0, 2, 0 };
+    static const size_t order[] = { 0, 1, 0, 2, 0, 2 };
     struct corpus_stats stats;
     float x[CROP];
     uint32_t i = 0;
 
-    for (size_t k = 0; k < 5; k++) {
+    for (size_t k = 0; k < ARRAY_LEN(order); k++) {
         /* the next sample whose recording is the wanted one */
         while (draw_uniform(&(struct draw){ 7, 9, i }, DRAW_CROP, 0) * 3 <
                    (double)order[k] ||

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
-#include <stdlib.h>
+#include <omp.h>
 
 #include "tensor/cpu/private.h"
 
 /* Taps in one matrix product: every TAPS-th output's window of so many taps
  * lies beside the next (conv1d.c), which leaves T / TAPS rows a product. */
-enum { TAPS = 8 };
+enum { TAPS = 4 };
 
 /* One group's channels of one window, with zeros before and behind. */
 struct group {
@@ -62,12 +62,14 @@ static int each_part(const struct group *g, product *f, void *ctx)
     return s;
 }
 
-/* Addresses of one group: y, dy have stride columns. */
+/* Arrays of one group. Its columns of y and dy are copied to and from a dense
+ * one: rows that lie a power of two apart would fight for the same lines of the
+ * cache. */
 struct data {
-    float *padded;           /* (rows, in): x, or dx */
-    const float *w, *dy;
-    float *y, *dw;
-    int64_t stride;
+    float *padded;    /* (rows, in): x, or dx */
+    float *dense;     /* (time, out): y, or dy */
+    const float *w;
+    float *dw;
 };
 
 static int forward_part(const struct group *g, const struct part *p, void *ctx)
@@ -77,7 +79,7 @@ static int forward_part(const struct group *g, const struct part *p, void *ctx)
     return dnnl_sgemm('N', 'T', p->n, g->out, p->width, 1,
                       d->padded + (p->first + p->tap) * g->in, TAPS * g->in,
                       d->w + p->tap * g->in, g->taps * g->in, 1,
-                      d->y + p->first * d->stride, TAPS * d->stride);
+                      d->dense + p->first * g->out, TAPS * g->out);
 }
 
 static int dx_part(const struct group *g, const struct part *p, void *ctx)
@@ -85,7 +87,7 @@ static int dx_part(const struct group *g, const struct part *p, void *ctx)
     const struct data *d = ctx;
 
     return dnnl_sgemm('N', 'N', p->n, p->width, g->out, 1,
-                      d->dy + p->first * d->stride, TAPS * d->stride,
+                      d->dense + p->first * g->out, TAPS * g->out,
                       d->w + p->tap * g->in, g->taps * g->in, 1,
                       d->padded + (p->first + p->tap) * g->in, TAPS * g->in);
 }
@@ -95,15 +97,31 @@ static int dw_part(const struct group *g, const struct part *p, void *ctx)
     const struct data *d = ctx;
 
     return dnnl_sgemm('T', 'N', g->out, p->width, p->n, 1,
-                      d->dy + p->first * d->stride, TAPS * d->stride,
+                      d->dense + p->first * g->out, TAPS * g->out,
                       d->padded + (p->first + p->tap) * g->in, TAPS * g->in, 1,
                       d->dw + p->tap * g->in, g->taps * g->in);
 }
 
-static int no_memory(const struct group *g, struct err *err)
+/* Work space of each thread, one behind another. */
+static int reserve(struct backend *be, const struct group *g, float **work,
+                   int64_t *each, int threads, struct err *err)
 {
-    return err_set(err, ERR_NOMEM, "no memory for a grouped convolution over "
-                   "%lld frames", (long long)g->time);
+    void *p = NULL;
+
+    *each = (g->rows * g->in + g->time * g->out + 15) / 16 * 16;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_X, (size_t)(threads * *each) *
+                sizeof(**work), &p, err));
+    *work = p;
+    return 0;
+}
+
+/* n rows of count floats; from and to are strides. */
+static void copy_rows(float *to, int64_t to_stride, const float *from,
+                      int64_t from_stride, int64_t n, int64_t count)
+{
+    for (int64_t t = 0; t < n; t++)
+        memcpy(to + t * to_stride, from + t * from_stride,
+               (size_t)count * sizeof(*to));
 }
 
 int cpu_conv1d_grouped(struct backend *be, struct tensor *y,
@@ -111,39 +129,31 @@ int cpu_conv1d_grouped(struct backend *be, struct tensor *y,
                        const struct tensor *bias, int groups, struct err *err)
 {
     struct group g = measure(x, w, groups);
-    int64_t n = x->dim[0] * groups;
-    int status = 0, full = 0;
+    int64_t n = x->dim[0] * groups, each, all = w->dim[0];
+    int threads = omp_get_max_threads(), status = 0;
+    float *work;
 
-    (void)be;
-    assert(y->dim[1] == g.time && y->dim[2] == w->dim[0]);
-    #pragma omp parallel for schedule(dynamic)
+    assert(y->dim[1] == g.time && y->dim[2] == all);
+    TRY(reserve(be, &g, &work, &each, threads, err));
+    #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < n; i++) {
         int64_t b = i / groups, k = i % groups;
-        struct data d = { .w = w->data + k * g.out * g.taps * g.in,
-                          .stride = w->dim[0] };
-        int s = 1;
+        float *mine = work + omp_get_thread_num() * each;
+        struct data d = { .padded = mine, .dense = mine + g.rows * g.in,
+                          .w = w->data + k * g.out * g.taps * g.in };
+        int s;
 
-        d.y = y->data + b * g.time * d.stride + k * g.out;
-        d.padded = malloc((size_t)(g.rows * g.in) * sizeof(float));
-        if (d.padded) {
-            gather(d.padded, x->data + b * g.time * g.channels + k * g.in, &g);
-            for (int64_t t = 0; t < g.time; t++)
-                memcpy(d.y + t * d.stride, bias->data + k * g.out,
-                       (size_t)g.out * sizeof(float));
-            s = each_part(&g, forward_part, &d);
-        }
+        gather(d.padded, x->data + b * g.time * g.channels + k * g.in, &g);
+        copy_rows(d.dense, g.out, bias->data + k * g.out, 0, g.time, g.out);
+        s = each_part(&g, forward_part, &d);
+        copy_rows(y->data + b * g.time * all + k * g.out, all, d.dense, g.out,
+                  g.time, g.out);
         if (s) {
             #pragma omp atomic write
             status = s;
         }
-        if (!d.padded) {
-            #pragma omp atomic write
-            full = 1;
-        }
-        free(d.padded);
     }
-    return full ? no_memory(&g, err)
-                : cpu_check(status, "grouped convolution", err);
+    return cpu_check(status, "grouped convolution", err);
 }
 
 /* One group of the whole batch, in order: dw's sums have a fixed order. */
@@ -151,22 +161,22 @@ static int group_backward(struct tensor *dx, struct data *d,
                           const struct tensor *dy, const struct tensor *x,
                           const struct group *g, int64_t k)
 {
+    int64_t all = dy->dim[2];
     int s = 0;
 
     for (int64_t b = 0; b < x->dim[0] && !s; b++) {
         int64_t at = b * g->time * g->channels + k * g->in;
 
-        d->dy = dy->data + b * g->time * d->stride + k * g->out;
         gather(d->padded, x->data + at, g);
+        copy_rows(d->dense, g->out, dy->data + b * g->time * all + k * g->out,
+                  all, g->time, g->out);
         s = each_part(g, dw_part, d);
         if (s)
             break;
         memset(d->padded, 0, (size_t)(g->rows * g->in) * sizeof(float));
         s = each_part(g, dx_part, d);
-        for (int64_t t = 0; t < g->time; t++)
-            memcpy(dx->data + at + t * g->channels,
-                   d->padded + (t + g->taps / 2) * g->in,
-                   (size_t)g->in * sizeof(float));
+        copy_rows(dx->data + at, g->channels, d->padded + g->taps / 2 * g->in,
+                  g->in, g->time, g->in);
     }
     return s;
 }
@@ -192,30 +202,25 @@ int cpu_conv1d_grouped_backward(struct backend *be, struct tensor *dx,
                                 int groups, struct err *err)
 {
     struct group g = measure(x, w, groups);
-    int status = 0, full = 0;
+    int threads = omp_get_max_threads(), status = 0;
+    int64_t each, weights = g.out * g.taps * g.in;
+    float *work;
 
-    (void)be;
     assert(dx->data != x->data && dx->data != dy->data);
-    #pragma omp parallel for schedule(dynamic)
+    TRY(reserve(be, &g, &work, &each, threads, err));
+    #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t k = 0; k < groups; k++) {
-        struct data d = { .w = w->data + k * g.out * g.taps * g.in,
-                          .dw = dw->data + k * g.out * g.taps * g.in,
-                          .stride = w->dim[0] };
-        int s;
+        float *mine = work + omp_get_thread_num() * each;
+        struct data d = { .padded = mine, .dense = mine + g.rows * g.in,
+                          .w = w->data + k * weights,
+                          .dw = dw->data + k * weights };
+        int s = group_backward(dx, &d, dy, x, &g, k);
 
-        d.padded = malloc((size_t)(g.rows * g.in) * sizeof(float));
-        s = d.padded ? group_backward(dx, &d, dy, x, &g, k) : 0;
         if (s) {
             #pragma omp atomic write
             status = s;
         }
-        if (!d.padded) {
-            #pragma omp atomic write
-            full = 1;
-        }
-        free(d.padded);
     }
     add_columns(dbias, dy);
-    return full ? no_memory(&g, err)
-                : cpu_check(status, "grouped convolution", err);
+    return cpu_check(status, "grouped convolution", err);
 }

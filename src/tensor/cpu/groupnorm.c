@@ -185,7 +185,7 @@ static void backward_row(float *dx, const float *dy, const float *x,
         dx[i] = scale[i] * dy[i] - a[i] - (x[i] - mean[i]) * b[i];
 }
 
-/* Adds to dgamma, dbeta and leaves a, b and the scale in a (n), b (n), s (n). */
+/* Adds to dgamma and dbeta; writes a (n), b (n) and the scale s (n). */
 static void reduce(struct work *k, const struct window *w, float *dgamma,
                    float *dbeta, const float *gamma, int groups, float *a,
                    float *b, float *s)

@@ -99,8 +99,8 @@ static int backward_pd(struct cpu *cpu, const struct cpu_conv *c,
             &d, alg, &m->x, &w, &m->y, m->stride, pad, pad);
     else
         s = dnnl_convolution_backward_weights_desc_init(
-            &d, alg, &m->x, &w, c->bias ? &m->bias : NULL, &m->y, m->stride, pad,
-            pad);
+            &d, alg, &m->x, &w, c->bias ? &m->bias : NULL, &m->y, m->stride,
+            pad, pad);
     if (!s)
         s = dnnl_primitive_desc_create(out, &d, attr, cpu->engine, hint);
     dnnl_primitive_desc_destroy(hint);
@@ -197,12 +197,13 @@ struct pass {
     const void *ready; /* weights are packed for this primitive */
 };
 
+/* The steps are alike as far as they can be: each size is a primitive. */
 static int pass_init(struct pass *p, struct backend *be, int kind,
                      const struct tensor *x, const struct tensor *y,
                      int stride_h, int stride_w, struct err *err)
 {
     enum { VALUES_AT_ONCE = 8 << 20 };
-    int64_t most;
+    int64_t most, steps;
 
     memset(p, 0, sizeof(*p));
     p->cpu = cpu_of(be);
@@ -219,7 +220,8 @@ static int pass_init(struct pass *p, struct backend *be, int kind,
     most = p->x.h * p->x.w * p->x.c;
     if (most < p->y.h * p->y.w * p->y.c)
         most = p->y.h * p->y.w * p->y.c;
-    p->step = most < VALUES_AT_ONCE ? VALUES_AT_ONCE / (most ? most : 1) : 1;
+    steps = (p->x.b * most + VALUES_AT_ONCE - 1) / VALUES_AT_ONCE;
+    p->step = steps > 1 ? (p->x.b + steps - 1) / steps : p->x.b;
     return cpu_conv_plain(&p->plain, p->c.c_out, p->c.c_in, err);
 }
 

@@ -30,6 +30,7 @@ enum {
     CPU_CONV,       /* inference: weights are packed once */
     CPU_IMAGE_CONV, /* training: weights are packed at each call */
     CPU_IMAGE_DX, CPU_IMAGE_DW,
+    CPU_CONV1D, CPU_CONV1D_DX, CPU_CONV1D_DW,
     CPU_ATTENTION,
     CPU_PACK, CPU_UNPACK /* weights to and from a primitive's own order */
 };

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/rundir.h"
+#include "cmd/session.h"
+#include "model/find.h"
+#include "train/dryrun.h"
+#include "train/pack.h"
+#include "train/pretrain.h"
+
+struct job {
+    struct cmd_common common;
+    const char *preset, *run, *tokens, *init, *dataset, *root, *pack, *codec;
+    struct opt_list data, valid, set;
+    double memory; /* GB */
+    int steps, seed, loaders, resume, dry_run, keep_stats;
+    /* made of it */
+    struct preset config;
+    struct manifest train_list, valid_list;
+    struct corpus *train, *held;
+    char *fingerprint;
+    struct model *token_model, *init_model;
+    struct backend *be;
+};
+
+/* ---- settings ---- */
+
+static int open_preset(struct job *j, struct err *err)
+{
+    char *own = j->resume ? xasprintf("%s/config.json", j->run) : NULL;
+    const char *name = own ? own : j->preset;
+    struct opt_list *s = &j->set;
+    char *more[3];
+    int n = 0, rc;
+
+    if (j->steps)
+        more[n++] = xasprintf("train.steps=%d", j->steps);
+    if (j->seed >= 0)
+        more[n++] = xasprintf("train.seed=%d", j->seed);
+    if (strcmp(j->common.precision, "auto"))
+        more[n++] = xasprintf("train.precision=%s", j->common.precision);
+    s->item = xreallocarray(s->item, (size_t)(s->n + n) + 1,
+                            sizeof(*s->item));
+    for (int i = 0; i < n; i++)
+        s->item[s->n + i] = more[i];
+    rc = preset_open(&j->config, name, s->item, s->n + n, err);
+    for (int i = 0; i < n; i++)
+        free(more[i]);
+    free(own);
+    return rc;
+}
+
+static cJSON *strings(const struct opt_list *l)
+{
+    cJSON *a = cJSON_CreateArray();
+
+    for (int i = 0; i < l->n; i++) {
+        char *real = realpath(l->item[i], NULL);
+
+        cJSON_AddItemToArray(a, cJSON_CreateString(real ? real : l->item[i]));
+        free(real);
+    }
+    return a;
+}
+
+/* What --resume needs to find the same music again. */
+static void remember(struct job *j)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_DeleteItemFromObjectCaseSensitive(j->config.json, "run");
+    cJSON_AddItemToObject(j->config.json, "run", o);
+    cJSON_AddItemToObject(o, "data", strings(&j->data));
+    cJSON_AddItemToObject(o, "valid", strings(&j->valid));
+    if (j->dataset)
+        cJSON_AddStringToObject(o, "dataset", j->dataset);
+    if (j->root)
+        cJSON_AddStringToObject(o, "root", j->root);
+}
+
+static void recall_list(struct opt_list *l, const cJSON *a)
+{
+    const cJSON *v;
+
+    if (l->n)
+        return; /* given anew: the music may have moved */
+    cJSON_ArrayForEach(v, a) {
+        if (!cJSON_IsString(v))
+            continue;
+        l->item = xreallocarray(l->item, (size_t)l->n + 1, sizeof(*l->item));
+        l->item[l->n++] = v->valuestring;
+    }
+}
+
+static void recall(struct job *j)
+{
+    const cJSON *o = cJSON_GetObjectItemCaseSensitive(j->config.json, "run");
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "dataset");
+
+    recall_list(&j->data, cJSON_GetObjectItemCaseSensitive(o, "data"));
+    recall_list(&j->valid, cJSON_GetObjectItemCaseSensitive(o, "valid"));
+    if (!j->dataset && cJSON_IsString(v))
+        j->dataset = v->valuestring;
+    v = cJSON_GetObjectItemCaseSensitive(o, "root");
+    if (!j->root && cJSON_IsString(v))
+        j->root = v->valuestring;
+}
+
+/* ---- music ---- */
+
+static int open_corpora(struct job *j, struct err *err)
+{
+    size_t limit = (size_t)(j->memory * 1e9);
+    double crop = j->config.train.crop;
+
+    j->train_list.rate = j->valid_list.rate = j->config.model.sample_rate;
+    TRY(rundir_corpus(&j->train_list, &j->data, j->dataset, j->root, crop,
+                      j->loaders, err));
+    TRY(corpus_new(&j->train, &j->train_list, limit, err));
+    j->fingerprint = rundir_fingerprint(&j->train_list);
+    log_info("training data: %s", j->fingerprint);
+    if (!j->valid.n)
+        return 0;
+    TRY(rundir_corpus(&j->valid_list, &j->valid, NULL, NULL, crop, j->loaders,
+                      err));
+    return corpus_new(&j->held, &j->valid_list, limit, err);
+}
+
+static int open_model(struct model **m, const char *name, struct err *err)
+{
+    char *path = NULL;
+    int rc = name ? model_find(&path, name, err) : 0;
+
+    if (!rc && name)
+        rc = model_open(m, path, err);
+    free(path);
+    return rc;
+}
+
+/* Tokens and mel statistics of a file replace those of the preset. */
+static int take_tokens(struct job *j, struct err *err)
+{
+    const struct model_config *t = &j->token_model->config;
+    struct model_config *c = &j->config.model;
+
+    if (t->mel.hop != c->mel.hop || t->mel.bands != c->mel.bands ||
+        t->mel.n_fft != c->mel.n_fft || t->sample_rate != c->sample_rate)
+        return err_set(err, ERR_ARG, "%s: its tokens are of another mel than "
+                       "the preset's", j->tokens);
+    free(c->tokens);
+    c->tokens = xcalloc((size_t)t->n_tokens + 1, sizeof(*c->tokens));
+    memcpy(c->tokens, t->tokens, (size_t)t->n_tokens * sizeof(*c->tokens));
+    c->n_tokens = t->n_tokens;
+    c->mel = t->mel;
+    return config_check(c, err);
+}
+
+/* The model part of the settings as it now is. */
+static int settle(struct job *j, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    static const char *const parts[] = { "mel", "tokens" };
+    cJSON *now = NULL;
+    int rc;
+
+    config_print(&j->config.model, &text);
+    rc = json_parse(&now, text.s, text.len, err);
+    for (size_t i = 0; i < ARRAY_LEN(parts) && !rc; i++)
+        cJSON_ReplaceItemInObjectCaseSensitive(
+            j->config.json, parts[i],
+            cJSON_DetachItemFromObjectCaseSensitive(now, parts[i]));
+    cJSON_Delete(now);
+    strbuf_release(&text);
+    return rc;
+}
+
+static int measure(struct job *j, struct err *err)
+{
+    struct model_config *c = &j->config.model;
+
+    if (j->token_model)
+        return take_tokens(j, err);
+    if (j->init_model)
+        c->mel = j->init_model->config.mel;
+    else if (!j->keep_stats)
+        TRY(pretrain_measure(&c->mel, j->train, c->sample_rate,
+                             (uint64_t)j->config.train.seed, err));
+    log_info("mel: mean %.3f dB, standard deviation %.3f dB", c->mel.mean,
+             c->mel.std);
+    return 0;
+}
+
+/* ---- what is done ---- */
+
+static int run(struct job *j, struct err *err)
+{
+    struct pretrain_config c = {
+        .preset = &j->config, .dir = j->run, .threads = j->loaders,
+        .resume = j->resume, .progress = rundir_progress(&j->common),
+        .stop = rundir_signals()
+    };
+    char *path = xasprintf("%s/config.json", j->run);
+    int rc = 0;
+
+    if (!j->resume) {
+        rc = measure(j, err);
+        if (!rc)
+            rc = settle(j, err);
+        remember(j);
+        if (!rc)
+            rc = preset_write(&j->config, path, err);
+    }
+    free(path);
+    if (!rc)
+        rc = backend_open(&j->be, j->common.device, j->common.threads, err);
+    if (!rc && j->config.train.precision == TRAIN_BF16)
+        rc = backend_set_precision(j->be, PRECISION_BF16, err);
+    c.train = j->train;
+    c.valid = j->held;
+    c.data = j->fingerprint;
+    c.tokens = j->resume ? NULL : j->token_model;
+    c.init = j->resume ? NULL : j->init_model;
+    return rc ? rc : pretrain_run(&c, j->be, err);
+}
+
+static int pack(struct job *j, struct err *err)
+{
+    struct pack_config c = { .name = j->pack, .threads = j->loaders,
+                             .codec = strcmp(j->codec, "s16") ? SHARD_FLAC
+                                                              : SHARD_S16 };
+    struct pack_result r;
+
+    j->train_list.rate = 24000;
+    for (int i = 0; i < j->data.n; i++)
+        TRY(manifest_add(&j->train_list, j->data.item[i], err));
+    if (j->dataset && j->root)
+        TRY(manifest_add_fma(&j->train_list, j->root, err));
+    TRY(shards_pack(&j->train_list, &c, &r, err));
+    log_info("%s: %zu recordings in %zu shards, %.1f MB", j->pack,
+             r.recordings, r.shards, (double)r.bytes / 1e6);
+    return r.left_out ? err_set(err, ERR_FORMAT, "%zu recordings could not be "
+                                "read and are left out", r.left_out) : 0;
+}
+
+static int dry_run(struct job *j, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct dryrun d;
+
+    TRY(open_preset(j, err));
+    dryrun_make(&d, &j->config, 1);
+    dryrun_print(&d, &j->config, 0, &text);
+    fputs(text.s, stdout);
+    strbuf_release(&text);
+    return 0;
+}
+
+static int go(struct job *j, struct err *err)
+{
+    if (j->dry_run)
+        return dry_run(j, err);
+    if (j->pack)
+        return pack(j, err);
+    TRY(rundir_make(j->run, j->resume, err));
+    TRY(open_preset(j, err));
+    if (j->resume)
+        recall(j);
+    TRY(open_model(&j->token_model, j->tokens, err));
+    TRY(open_model(&j->init_model, j->init, err));
+    TRY(open_corpora(j, err));
+    return run(j, err);
+}
+
+static void release(struct job *j)
+{
+    corpus_free(j->train);
+    corpus_free(j->held);
+    manifest_release(&j->train_list);
+    manifest_release(&j->valid_list);
+    model_free(j->token_model);
+    model_free(j->init_model);
+    preset_release(&j->config);
+    backend_close(j->be);
+    free(j->fingerprint);
+    free(j->data.item);
+    free(j->valid.item);
+    free(j->set.item);
+}
+
+/* What the options cannot mean together. */
+static const char *misuse(const struct job *j)
+{
+    if (!j->preset && !j->resume && !j->pack)
+        return "--preset NAME: fm1..fm9, small, tiny, or a file";
+    if (!j->dry_run && !j->pack && !j->run)
+        return "-o RUN: the folder of the run";
+    if (!j->dry_run && !j->resume && !j->data.n && !j->dataset)
+        return "--data PATH: what to learn from";
+    if (j->resume && (j->preset || j->tokens || j->init))
+        return "--resume goes on as the run began: no --preset, --tokens or "
+               "--init";
+    return NULL;
+}
+
+int cmd_pretrain(int argc, char **argv)
+{
+    struct job j = { .common = CMD_COMMON_INIT, .codec = "flac", .seed = -1,
+                     .loaders = 2 };
+    const struct opt own[] = {
+        { 0, "preset", OPT_STRING, &j.preset, "NAME|FILE", "model and "
+          "settings: fm1 to fm9 (the paper's), small, tiny, or a JSON file",
+          0, 0, NULL },
+        { 0, "data", OPT_LIST, &j.data, "PATH", "music: a folder and all below "
+          "it, a list file, a shard set, an audio file; may be given several "
+          "times", 0, 0, NULL },
+        { 0, "valid", OPT_LIST, &j.valid, "PATH", "music to measure on, not to "
+          "learn from", 0, 0, NULL },
+        { 0, "dataset", OPT_STRING, &j.dataset, "NAME", "fma: the Free Music "
+          "Archive without its broken tracks, under --root", 0, 0, NULL },
+        { 0, "root", OPT_STRING, &j.root, "DIR", "folder of the dataset", 0, 0,
+          NULL },
+        { 0, "set", OPT_LIST, &j.set, "KEY=VALUE", "change a setting of the "
+          "preset, as train.lr=1e-3 or encoder.layers=4", 0, 0, NULL },
+        { 0, "steps", OPT_INT, &j.steps, "N", "steps of the run", 1, 1e9,
+          NULL },
+        { 0, "seed", OPT_INT, &j.seed, "N", "seed of all random numbers", 0,
+          2147483647, NULL },
+        { 'o', "output", OPT_STRING, &j.run, "RUN", "folder of the run", 0, 0,
+          NULL },
+        { 0, "resume", OPT_FLAG, &j.resume, NULL, "go on with the run in RUN "
+          "from its newest checkpoint", 0, 0, NULL },
+        { 0, "tokens", OPT_STRING, &j.tokens, "FILE", "tokens and statistics "
+          "that mfm tokenize --fit made; else they are drawn and measured", 0,
+          0, NULL },
+        { 0, "init", OPT_STRING, &j.init, "FILE|NAME", "begin with the weights "
+          "of this model", 0, 0, NULL },
+        { 0, "keep-stats", OPT_FLAG, &j.keep_stats, NULL, "normalise with the "
+          "preset's mean and deviation instead of the data's", 0, 0, NULL },
+        { 0, "loaders", OPT_INT, &j.loaders, "N", "threads that prepare music "
+          "(default: 2)", 1, 256, NULL },
+        { 0, "memory", OPT_DOUBLE, &j.memory, "GB", "decoded music that may be "
+          "kept (default: a quarter of the machine's memory)", 0, 1e6, NULL },
+        { 0, "dry-run", OPT_FLAG, &j.dry_run, NULL, "print parameters, work "
+          "and memory, and stop", 0, 0, NULL },
+        { 0, "pack", OPT_STRING, &j.pack, "NAME", "write the music as a shard "
+          "set NAME.ndjson, NAME-00000.mfms.. and stop", 0, 0, NULL },
+        { 0, "codec", OPT_CHOICE, &j.codec, "flac|s16", "of the shards "
+          "(default: flac)", 0, 0, "flac|s16" },
+        { .kind = OPT_END }
+    };
+    const struct cmd_usage usage = {
+        "pretrain",
+        "mfm pretrain --preset NAME --data PATH... [OPTIONS] -o RUN\n"
+        "mfm pretrain --resume -o RUN\n"
+        "mfm pretrain --dry-run --preset NAME [--set KEY=VALUE...]\n"
+        "mfm pretrain --pack NAME --data PATH... [--codec flac|s16]",
+        "Learns an encoder from unlabelled music, by predicting the tokens of\n"
+        "parts that it cannot hear. RUN/model.safetensors is the model.\n",
+        own, CMD_COMPUTE | CMD_PROGRESS
+    };
+    struct err err = {0};
+    int n, rc = cmd_begin(&usage, &j.common, argc, argv, &n);
+
+    if (rc == CMD_GO && (n || misuse(&j)))
+        rc = cmd_usage_error("pretrain", "%s", n ? "no operands: music is "
+                             "named with --data" : misuse(&j));
+    if (rc == CMD_GO) {
+        rc = go(&j, &err);
+        rc = rc ? cmd_start_error("pretrain", &err) : CMD_DONE;
+    }
+    release(&j);
+    return rc;
+}

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/rundir.h"
+#include "cmd/session.h"
+#include "model/find.h"
+#include "model/net.h"
+#include "train/protocol.h"
+#include "train/supervise.h"
+
+enum { MOST_TASKS = 5 };
+
+/* What differs from settings_default; --set changes it. */
+static const char frozen_settings[] =
+    "{\"crop\": 0, \"batch\": 16, \"steps\": 2000, \"lr\": 1e-3, "
+    "\"warmup\": 50, \"schedule\": \"cosine\", \"beta2\": 0.98, "
+    "\"decay\": 0.02, \"clip\": 1, \"dropout\": 0.1, \"log_every\": 20, "
+    "\"valid_every\": 200, \"save_every\": 500, \"patience\": 5}";
+/* The paper's rates: MODEL.md 6 of the design. */
+static const char finetune_settings[] =
+    "{\"crop\": 0, \"batch\": 8, \"steps\": 4000, \"lr\": 1e-5, "
+    "\"lr_head\": 1e-4, \"warmup\": 200, \"schedule\": \"cosine\", "
+    "\"beta2\": 0.98, \"decay\": 0.02, \"clip\": 1, \"ema\": 0.998, "
+    "\"dropout\": 0.05, \"augment\": true, \"log_every\": 10, "
+    "\"valid_every\": 500, \"save_every\": 250}";
+/* The recipe of the model that ships, for encoders that know nothing yet. */
+static const char scratch_settings[] =
+    "{\"crop\": 0, \"batch\": 8, \"steps\": 6000, \"lr\": 1e-3, "
+    "\"warmup\": 300, \"schedule\": \"cosine\", \"beta2\": 0.98, "
+    "\"decay\": 0.02, \"clip\": 1, \"ema\": 0.998, \"dropout\": 0.05, "
+    "\"augment\": true, \"log_every\": 10, \"valid_every\": 500, "
+    "\"save_every\": 250}";
+
+struct job {
+    struct cmd_common common;
+    const char *preset, *out, *run, *dataset, *root, *protocol, *layer;
+    struct opt_list data, dev, set;
+    int finetune, resume, steps, seed, loaders, no_augment;
+    double memory;
+    /* made of it */
+    char *dir, *fingerprint, *about;
+    const char *task[MOST_TASKS];
+    int n_tasks;
+    enum protocol protocol_kind;
+    struct model *init;
+    struct preset config;
+    struct songs train, held;
+    struct manifest train_list, held_list;
+    struct corpus *corpus, *held_corpus;
+    struct backend *be;
+};
+
+/* ---- tasks ---- */
+
+static int parse_tasks(struct job *j, char *list, struct err *err)
+{
+    char *save = NULL;
+
+    for (char *s = strtok_r(list, ",", &save); s;
+         s = strtok_r(NULL, ",", &save)) {
+        if (target_task(s) < 0)
+            return err_set(err, ERR_ARG, "'%s' is not a task: beats, chords, "
+                           "structure, key, tag", s);
+        for (int i = 0; i < j->n_tasks; i++)
+            if (!strcmp(j->task[i], s))
+                return err_set(err, ERR_ARG, "%s is given twice", s);
+        j->task[j->n_tasks++] = s;
+    }
+    return j->n_tasks ? 0 : err_set(err, ERR_ARG, "no task given");
+}
+
+static unsigned task_bits(const struct job *j)
+{
+    unsigned bits = 0;
+
+    for (int i = 0; i < j->n_tasks; i++)
+        bits |= 1u << target_task(j->task[i]);
+    return bits;
+}
+
+/* ---- songs ---- */
+
+/* The recordings of songs, in their order; songs that cannot be opened are
+ * left out. */
+static int list_songs(struct songs *s, struct manifest *m, int threads,
+                      struct err *err)
+{
+    size_t kept = 0, at = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        TRY(manifest_add(m, s->v[i].audio, err));
+    TRY(manifest_probe(m, threads, NULL, err));
+    for (size_t i = 0; i < s->n; i++) {
+        struct song keep = s->v[i];
+
+        if (at < m->n && !strcmp(m->item[at].path, keep.audio)) {
+            s->v[i] = s->v[kept];
+            s->v[kept++] = keep;
+            at++;
+        }
+    }
+    while (s->n > kept) { /* those at the end, releasing them one by one */
+        struct songs one = { .v = &s->v[--s->n], .n = 1 };
+        struct song *copy = xcalloc(1, sizeof(*copy));
+
+        *copy = *one.v;
+        one = (struct songs){ .v = copy, .n = 1, .cap = 1 };
+        songs_release(&one);
+    }
+    return s->n ? 0 : err_set(err, ERR_ARG, "none of the songs can be opened");
+}
+
+static int add_songs(struct songs *s, const struct job *j,
+                     const struct opt_list *paths, enum songs_part part,
+                     struct err *err)
+{
+    for (int i = 0; i < paths->n; i++)
+        TRY(songs_add(s, "folder", paths->item[i], SONGS_ALL, task_bits(j), 0,
+                      err));
+    if (j->dataset)
+        TRY(songs_add(s, j->dataset, j->root, part, task_bits(j), 10, err));
+    return 0;
+}
+
+static int open_songs(struct job *j, struct err *err)
+{
+    struct opt_list none = {0};
+    size_t limit = (size_t)(j->memory * 1e9);
+
+    TRY(add_songs(&j->train, j, &j->data, SONGS_TRAIN, err));
+    j->train_list.rate = j->held_list.rate = j->config.model.sample_rate;
+    TRY(list_songs(&j->train, &j->train_list, j->loaders, err));
+    TRY(corpus_new(&j->corpus, &j->train_list, limit, err));
+    j->fingerprint = rundir_fingerprint(&j->train_list);
+    if (j->train.no_audio)
+        log_warn("%zu songs with labels have no audio and are left out",
+                 j->train.no_audio);
+    if (!j->dev.n && !j->dataset)
+        return 0;
+    TRY(add_songs(&j->held, j, j->dev.n ? &j->dev : &none, SONGS_VALID, err));
+    TRY(list_songs(&j->held, &j->held_list, j->loaders, err));
+    return corpus_new(&j->held_corpus, &j->held_list, limit, err);
+}
+
+/* ---- model and settings ---- */
+
+static int open_init(struct job *j, struct err *err)
+{
+    char *path = NULL;
+    int rc = model_find(&path, j->common.model, err);
+
+    if (!rc)
+        rc = model_open(&j->init, path, err);
+    free(path);
+    return rc;
+}
+
+/* The JSON of the model with settings: "train" is text. */
+static void compose(const struct model_config *c, const char *train,
+                    struct strbuf *out)
+{
+    config_print(c, out);
+    out->s[--out->len] = '\0'; /* the closing brace */
+    strbuf_addf(out, ",\"train\":%s}", train);
+}
+
+/* A copy of c without heads; strings and arrays are those of c. */
+static struct model_config bare(const struct model_config *c)
+{
+    struct model_config b = *c;
+
+    b.heads = NULL;
+    b.n_heads = 0;
+    return b;
+}
+
+static int set_options(struct job *j, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct preset base = {0};
+    struct model_config c;
+    const char *train = j->preset ? scratch_settings
+                        : j->finetune ? finetune_settings : frozen_settings;
+    char *fixed[4];
+    const char **set;
+    int n = 0, rc = j->preset ? preset_open(&base, j->preset, NULL, 0, err)
+                              : open_init(j, err);
+
+    if (rc)
+        return rc;
+    if (!j->finetune)
+        train = frozen_settings;
+    c = bare(j->init ? &j->init->config : &base.model);
+    compose(&c, train, &text);
+    set = xcalloc((size_t)j->set.n + 4, sizeof(*set));
+    fixed[n++] = xasprintf("train.crop=%g", c.window);
+    if (j->steps)
+        fixed[n++] = xasprintf("train.steps=%d", j->steps);
+    if (j->seed >= 0)
+        fixed[n++] = xasprintf("train.seed=%d", j->seed);
+    if (j->no_augment)
+        fixed[n++] = xstrdup("train.augment=false");
+    for (int i = 0; i < n; i++)
+        set[i] = fixed[i];
+    for (int i = 0; i < j->set.n; i++)
+        set[n + i] = j->set.item[i];
+    rc = preset_parse(&j->config, text.s, "settings", set, n + j->set.n, err);
+    for (int i = 0; i < n; i++)
+        free(fixed[i]);
+    free(set);
+    strbuf_release(&text);
+    preset_release(&base);
+    return rc;
+}
+
+static int parse_layer(struct job *j, struct head_config *h, struct err *err)
+{
+    char *end;
+    long k;
+
+    if (!j->layer)
+        return 0;
+    if (!strcmp(j->layer, "mix") || !strcmp(j->layer, "last")) {
+        h->layer = *j->layer == 'm' ? HEAD_MIX : -1;
+        return 0;
+    }
+    k = strtol(j->layer, &end, 10);
+    if (*end || end == j->layer || k < 0 ||
+        k > j->config.model.encoder.layers)
+        return err_set(err, ERR_ARG, "--layer %s: not 0..%d, last or mix",
+                       j->layer, j->config.model.encoder.layers);
+    h->layer = (int)k;
+    return 0;
+}
+
+/* The head that the model has is trained on; one that it lacks, or that a
+ * protocol asks for, is made. */
+static int add_head(struct job *j, const char *task, struct err *err)
+{
+    struct model_config *c = &j->config.model;
+    char **tags = NULL;
+    int n_tags = 0, rc;
+
+    if (!strcmp(task, "tag"))
+        TRY(songs_tags(&j->train, &tags, &n_tags, err));
+    rc = protocol_head(c, j->protocol_kind, task, tags, n_tags, err);
+    songs_tags_free(tags, n_tags);
+    if (!rc)
+        rc = parse_layer(j, &c->heads[c->n_heads - 1], err);
+    return rc;
+}
+
+static int add_heads(struct job *j, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    cJSON *now = NULL;
+    int rc = 0;
+
+    for (int i = 0; i < j->n_tasks && !rc; i++)
+        rc = add_head(j, j->task[i], err);
+    if (rc)
+        return rc;
+    config_print(&j->config.model, &text);
+    rc = json_parse(&now, text.s, text.len, err);
+    if (!rc) {
+        cJSON_DeleteItemFromObjectCaseSensitive(j->config.json, "heads");
+        cJSON_AddItemToObject(j->config.json, "heads",
+                              cJSON_DetachItemFromObjectCaseSensitive(now,
+                                                                      "heads"));
+    }
+    cJSON_Delete(now);
+    strbuf_release(&text);
+    return rc;
+}
+
+/* ---- run ---- */
+
+static int open_backend(struct job *j, struct err *err)
+{
+    TRY(session_backend(&j->be, &j->common, err));
+    if (j->config.train.precision == TRAIN_BF16)
+        TRY(backend_set_precision(j->be, PRECISION_BF16, err));
+    return 0;
+}
+
+/* A frozen encoder that knows nothing: the model file of its first values. */
+static int draw_encoder(struct job *j, struct err *err)
+{
+    char *path = xasprintf("%s/encoder.safetensors", j->dir);
+    struct model_config c = bare(&j->config.model);
+    struct strbuf json = STRBUF_INIT;
+    struct params p = {0};
+    int rc;
+
+    net_describe(&c, &p);
+    rc = params_alloc(&p, j->be, err);
+    if (!rc)
+        rc = params_init(&p, (uint64_t)j->config.train.seed, err);
+    config_print(&c, &json);
+    if (!rc)
+        rc = params_write(&p, NULL, 0, NULL, NULL, path,
+                          (struct safetensors_meta[]){
+                              { (char *)"format", (char *)"pt" },
+                              { (char *)"mfm", json.s } }, 2, err);
+    if (!rc)
+        rc = model_open(&j->init, path, err);
+    params_release(&p);
+    strbuf_release(&json);
+    free(path);
+    return rc;
+}
+
+static int run(struct job *j, struct err *err)
+{
+    char *path = xasprintf("%s/config.json", j->dir);
+    struct supervise_config c = {
+        .preset = &j->config, .finetune = j->finetune, .train = &j->train,
+        .corpus = j->corpus, .data = j->fingerprint, .dir = j->dir,
+        .out = j->out, .about = j->about, .threads = j->loaders,
+        .resume = j->resume, .progress = rundir_progress(&j->common),
+        .stop = rundir_signals()
+    };
+    int rc = preset_write(&j->config, path, err);
+
+    free(path);
+    if (!rc)
+        rc = open_backend(j, err);
+    if (!rc && j->preset && !j->finetune)
+        rc = draw_encoder(j, err);
+    c.init = j->init;
+    if (j->held_corpus) {
+        c.dev = &j->held;
+        c.dev_corpus = j->held_corpus;
+    }
+    return rc ? rc : supervise_run(&c, j->be, err);
+}
+
+static int go(struct job *j, char *tasks, struct err *err)
+{
+    struct stat st;
+
+    j->about = xasprintf("%s on %s by mfm", j->finetune ? "fine-tuned"
+                                                        : "probed", tasks);
+    TRY(protocol_parse(&j->protocol_kind, j->protocol, err));
+    TRY(parse_tasks(j, tasks, err));
+    if (!j->resume && !j->common.force && !stat(j->out, &st))
+        return err_set(err, ERR_ARG, "%s: exists; give another name with -o, "
+                       "or --force", j->out);
+    j->dir = j->run ? xstrdup(j->run) : xasprintf("%s.run", j->out);
+    TRY(rundir_make(j->dir, j->resume, err));
+    TRY(set_options(j, err));
+    TRY(open_songs(j, err));
+    TRY(add_heads(j, err));
+    return run(j, err);
+}
+
+static void release(struct job *j)
+{
+    corpus_free(j->corpus);
+    corpus_free(j->held_corpus);
+    manifest_release(&j->train_list);
+    manifest_release(&j->held_list);
+    songs_release(&j->train);
+    songs_release(&j->held);
+    preset_release(&j->config);
+    model_free(j->init);
+    backend_close(j->be);
+    free(j->dir);
+    free(j->about);
+    free(j->fingerprint);
+    free(j->data.item);
+    free(j->dev.item);
+    free(j->set.item);
+}
+
+static const char *misuse(const struct job *j, int n)
+{
+    if (n != 1)
+        return n ? "one list of tasks, as beats,chords"
+                 : "which task? beats, chords, structure, key, tag, or several "
+                   "with commas";
+    if (!j->out)
+        return "-o MODEL.safetensors: where to write the model";
+    if (!j->data.n && !j->dataset)
+        return "--data PATH or --dataset NAME: songs with labels";
+    if (j->dataset && !j->root)
+        return "--dataset needs --root DIR";
+    return NULL;
+}
+
+int cmd_probe(int argc, char **argv)
+{
+    struct job j = { .common = CMD_COMMON_INIT, .protocol = "own", .seed = -1,
+                     .loaders = 2 };
+    const struct opt own[] = {
+        { 0, "data", OPT_LIST, &j.data, "DIR", "songs with labels beside them "
+          "(NAME.beats .lab .seg .key .tags); may be given several times", 0, 0,
+          NULL },
+        { 0, "dev", OPT_LIST, &j.dev, "DIR", "songs that decide when to stop",
+          0, 0, NULL },
+        { 0, "dataset", OPT_STRING, &j.dataset, "NAME", "a dataset in its own "
+          "layout (mfm help eval), under --root", 0, 0, NULL },
+        { 0, "root", OPT_STRING, &j.root, "DIR", "folder of the dataset", 0, 0,
+          NULL },
+        { 0, "finetune", OPT_FLAG, &j.finetune, NULL, "the encoder learns too",
+          0, 0, NULL },
+        { 0, "preset", OPT_STRING, &j.preset, "NAME|FILE", "an encoder that "
+          "knows nothing yet, in place of -m", 0, 0, NULL },
+        { 0, "protocol", OPT_CHOICE, &j.protocol, "NAME", "rates and windows: "
+          "own, of the paper, or of its released code (default: own)", 0, 0,
+          "own|paper|release" },
+        { 0, "layer", OPT_STRING, &j.layer, "N|last|mix", "hidden state that "
+          "heads read; mix: a learned mixture of all", 0, 0, NULL },
+        { 0, "set", OPT_LIST, &j.set, "KEY=VALUE", "change a setting, as "
+          "train.lr=1e-4 or train.batch=16", 0, 0, NULL },
+        { 0, "steps", OPT_INT, &j.steps, "N", "steps at most", 1, 1e9, NULL },
+        { 0, "seed", OPT_INT, &j.seed, "N", "seed of all random numbers", 0,
+          2147483647, NULL },
+        { 0, "no-augment", OPT_FLAG, &j.no_augment, NULL, "songs as they are",
+          0, 0, NULL },
+        { 'o', "output", OPT_STRING, &j.out, "FILE", "the model", 0, 0, NULL },
+        { 0, "run", OPT_STRING, &j.run, "DIR", "folder of metrics and "
+          "checkpoints (default: FILE.run)", 0, 0, NULL },
+        { 0, "resume", OPT_FLAG, &j.resume, NULL, "go on with the run that was "
+          "cut off", 0, 0, NULL },
+        { 0, "force", OPT_FLAG, &j.common.force, NULL, "overwrite the model", 0,
+          0, NULL },
+        { 0, "loaders", OPT_INT, &j.loaders, "N", "threads that prepare songs "
+          "(default: 2)", 1, 256, NULL },
+        { 0, "memory", OPT_DOUBLE, &j.memory, "GB", "decoded music that may be "
+          "kept (default: a quarter of the machine's memory)", 0, 1e6, NULL },
+        { .kind = OPT_END }
+    };
+    const struct cmd_usage usage = {
+        "probe",
+        "mfm probe TASK[,TASK...] -m MODEL --data DIR... [OPTIONS] -o FILE\n"
+        "mfm probe TASK[,TASK...] --preset NAME --finetune --data DIR... -o "
+        "FILE",
+        "Trains heads for beats, chords, structure, key and tag on an encoder,\n"
+        "frozen or (--finetune) learning with them. The model that it writes is\n"
+        "one for mfm annotate.\n",
+        own, CMD_MODEL | CMD_PROGRESS
+    };
+    struct err err = {0};
+    int n, rc = cmd_begin(&usage, &j.common, argc, argv, &n);
+
+    if (rc == CMD_GO && misuse(&j, n))
+        rc = cmd_usage_error("probe", "%s", misuse(&j, n));
+    if (rc == CMD_GO) {
+        rc = go(&j, argv[0], &err);
+        rc = rc ? cmd_start_error("probe", &err) : CMD_DONE;
+    }
+    release(&j);
+    return rc;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cmd/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+
+static int is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    int n = 0;
+
+    while (d && (e = readdir(d)) != NULL)
+        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    if (d)
+        closedir(d);
+    return d && !n;
+}
+
+int rundir_make(const char *dir, int resume, struct err *err)
+{
+    char *config = xasprintf("%s/config.json", dir);
+    int rc = 0;
+
+    if (resume) {
+        if (access(config, R_OK))
+            rc = err_set(err, ERR_IO, "%s: no run to go on with (no "
+                         "config.json)", dir);
+    } else if (mkdir(dir, 0777) && errno != EEXIST) {
+        rc = err_sys(err, "%s: cannot make the folder", dir);
+    } else if (!is_empty(dir)) {
+        rc = err_set(err, ERR_ARG, "%s: there is something in it; go on with "
+                     "--resume, or give another folder", dir);
+    }
+    free(config);
+    return rc;
+}
+
+int rundir_corpus(struct manifest *m, const struct opt_list *paths,
+                  const char *dataset, const char *root, double least,
+                  int threads, struct err *err)
+{
+    int64_t samples = (int64_t)(least * m->rate);
+    size_t dropped;
+
+    for (int i = 0; i < paths->n; i++)
+        TRY(manifest_add(m, paths->item[i], err));
+    if (dataset && strcmp(dataset, "fma"))
+        return err_set(err, ERR_ARG, "--dataset %s: fma is the one that is "
+                       "known here", dataset);
+    if (dataset && !root)
+        return err_set(err, ERR_ARG, "--dataset needs --root DIR");
+    if (dataset)
+        TRY(manifest_add_fma(m, root, err));
+    TRY(manifest_probe(m, threads, NULL, err));
+    dropped = manifest_drop_short(m, samples);
+    if (dropped)
+        log_warn("%zu recordings are shorter than %g s and left out", dropped,
+                 least);
+    return m->n ? 0 : err_set(err, ERR_ARG, "no recordings of %g s or more",
+                              least);
+}
+
+static uint64_t add_hash(uint64_t h, const void *data, size_t n)
+{
+    const unsigned char *p = data;
+
+    while (n--)
+        h = (h ^ *p++) * 0x100000001b3u; /* FNV-1a */
+    return h;
+}
+
+char *rundir_fingerprint(const struct manifest *m)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < m->n; i++) {
+        const char *slash = strrchr(m->item[i].path, '/');
+        const char *name = slash ? slash + 1 : m->item[i].path;
+
+        h = add_hash(h, name, strlen(name) + 1);
+        h = add_hash(h, &m->item[i].samples, sizeof(m->item[i].samples));
+    }
+    return xasprintf("%zu recordings, %.2f h, %016llx", m->n,
+                     (double)manifest_samples(m) / m->rate / 3600,
+                     (unsigned long long)h);
+}
+
+enum train_progress_mode rundir_progress(const struct cmd_common *c)
+{
+    if (c->quiet || !strcmp(c->progress, "never"))
+        return TRAIN_SILENT;
+    return !strcmp(c->progress, "always") || isatty(STDERR_FILENO)
+               ? TRAIN_BAR : TRAIN_LINES;
+}
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+    signal(number, SIG_DFL);
+    caught = 1;
+}
+
+const volatile sig_atomic_t *rundir_signals(void)
+{
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    return &caught;
+}

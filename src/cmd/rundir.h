@@ -1,0 +1,34 @@
+/* rundir.h - what training commands share: the folder of a run, its corpora,
+ * signals. */
+#ifndef CMD_RUNDIR_H
+#define CMD_RUNDIR_H
+
+#include <signal.h>
+#include "base/err.h"
+#include "base/opt.h"
+#include "cmd/common.h"
+#include "train/manifest.h"
+#include "train/progress.h"
+
+/* Makes the folder of a new run. ERR_ARG if something is in it, unless resume:
+ * then it must hold a run (config.json). */
+int rundir_make(const char *dir, int resume, struct err *err);
+
+/* The recordings of paths (manifest.h) and, if dataset ("fma") is given, of the
+ * dataset under root; probed, those shorter than least seconds left out with a
+ * message. ERR_ARG where none is left. */
+int rundir_corpus(struct manifest *m, const struct opt_list *paths,
+                  const char *dataset, const char *root, double least,
+                  int threads, struct err *err);
+
+/* "150 recordings, 8.7 h, 0123456789abcdef": equal for equal corpora (names
+ * without folders, and lengths). The caller frees. */
+char *rundir_fingerprint(const struct manifest *m);
+
+/* How --progress and -q say that training reports. */
+enum train_progress_mode rundir_progress(const struct cmd_common *c);
+
+/* From now on SIGINT and SIGTERM set this flag; a second one ends at once. */
+const volatile sig_atomic_t *rundir_signals(void);
+
+#endif
