@@ -18,20 +18,20 @@ enum { MOST_TASKS = 5 };
 
 /* What differs from settings_default; --set changes it. */
 static const char frozen_settings[] =
-    "{\"crop\": 0, \"batch\": 16, \"steps\": 2000, \"lr\": 1e-3, "
+    "{\"crop\": 24, \"batch\": 16, \"steps\": 2000, \"lr\": 1e-3, "
     "\"warmup\": 50, \"schedule\": \"cosine\", \"beta2\": 0.98, "
     "\"decay\": 0.02, \"clip\": 1, \"dropout\": 0.1, \"log_every\": 20, "
     "\"valid_every\": 200, \"save_every\": 500, \"patience\": 5}";
 /* The paper's rates: MODEL.md 6 of the design. */
 static const char finetune_settings[] =
-    "{\"crop\": 0, \"batch\": 8, \"steps\": 4000, \"lr\": 1e-5, "
+    "{\"crop\": 24, \"batch\": 8, \"steps\": 4000, \"lr\": 1e-5, "
     "\"lr_head\": 1e-4, \"warmup\": 200, \"schedule\": \"cosine\", "
     "\"beta2\": 0.98, \"decay\": 0.02, \"clip\": 1, \"ema\": 0.998, "
     "\"dropout\": 0.05, \"augment\": true, \"log_every\": 10, "
     "\"valid_every\": 500, \"save_every\": 250}";
 /* The recipe of the model that ships, for encoders that know nothing yet. */
 static const char scratch_settings[] =
-    "{\"crop\": 0, \"batch\": 8, \"steps\": 6000, \"lr\": 1e-3, "
+    "{\"crop\": 24, \"batch\": 8, \"steps\": 6000, \"lr\": 1e-3, "
     "\"warmup\": 300, \"schedule\": \"cosine\", \"beta2\": 0.98, "
     "\"decay\": 0.02, \"clip\": 1, \"ema\": 0.998, \"dropout\": 0.05, "
     "\"augment\": true, \"log_every\": 10, \"valid_every\": 500, "

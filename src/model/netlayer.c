@@ -61,9 +61,11 @@ int net_linear_backward(const struct net_linear *l, struct tensor *dx,
 
     if (l->bias >= 0)
         db = params_grad(l->p, l->bias);
-    TRY(ops->matmul_dw(dy->be, &dw, l->bias >= 0 ? &db : NULL, dy, x,
-                       opts.scale ? opts.scale : 1, err));
-    return dx ? ops->matmul_dx(dy->be, dx, dy, &w, opts, err) : 0;
+    if (!dx)
+        return ops->matmul_dw(dy->be, &dw, l->bias >= 0 ? &db : NULL, dy, x,
+                              opts.scale ? opts.scale : 1, err);
+    return ops->matmul_backward(dy->be, dx, &dw, l->bias >= 0 ? &db : NULL, dy,
+                                x, &w, opts, err);
 }
 
 int net_norm_forward(const struct net_norm *n, struct tensor *y,

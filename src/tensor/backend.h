@@ -137,6 +137,13 @@ struct backend_ops {
                      struct tensor *dbias, const struct tensor *dy,
                      const struct tensor *x, float scale, struct err *err);
 
+    /* Both of a layer y = opts of x w^T at once. */
+    int (*matmul_backward)(struct backend *be, struct tensor *dx,
+                           struct tensor *dw, struct tensor *dbias,
+                           const struct tensor *dy, const struct tensor *x,
+                           const struct tensor *w, struct matmul_opts opts,
+                           struct err *err);
+
     /* ---- y = act(x); dx = dy * act'(x), x before the activation. In
      * place. ---- */
     int (*act)(struct backend *be, struct tensor *y, const struct tensor *x,

@@ -325,6 +325,7 @@ static const struct backend_ops cpu_ops = {
     .weights_changed = cpu_weights_changed,
     .matmul_dx = cpu_matmul_dx,
     .matmul_dw = cpu_matmul_dw,
+    .matmul_backward = cpu_matmul_backward,
     .image_conv = cpu_image_conv,
     .image_conv_dx = cpu_image_conv_dx,
     .image_conv_dw = cpu_image_conv_dw,

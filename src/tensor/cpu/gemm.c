@@ -10,6 +10,7 @@ struct product {
     dnnl_dim_t n, k, m;
     int a_transposed, b_transposed;
     int bias;
+    int a_ready; /* bf16: a is what the last product had converted */
 };
 
 static dnnl_status_t matrix_md(dnnl_memory_desc_t *md, dnnl_dim_t rows,
@@ -52,7 +53,8 @@ static int make_product(struct cpu *cpu, const struct cpu_key *key,
     return rc;
 }
 
-/* a is converted at each call; so is b, where it is not weights. */
+/* a is converted at each call, unless a_ready says that the last one did; so is
+ * b, where it is not weights. */
 static int convert(struct cpu *cpu, const struct product *p,
                    const struct cpu_prim *prim, void *addr[CPU_SCRATCH],
                    struct err *err)
@@ -61,8 +63,12 @@ static int convert(struct cpu *cpu, const struct product *p,
     struct cpu_weights w = { &plain, prim };
     const float *b = addr[CPU_WEIGHTS];
 
-    TRY(cpu_narrowed(cpu, CPU_BUF_X, addr[CPU_SRC], p->n * p->k, &addr[CPU_SRC],
-                     err));
+    if (p->a_ready)
+        TRY(cpu_buf(cpu, CPU_BUF_X, (size_t)(p->n * p->k) * sizeof(uint16_t),
+                    &addr[CPU_SRC], err));
+    else
+        TRY(cpu_narrowed(cpu, CPU_BUF_X, addr[CPU_SRC], p->n * p->k,
+                         &addr[CPU_SRC], err));
     if (prim->key.kind == CPU_MATMUL_DW)
         return cpu_narrowed(cpu, CPU_BUF_Y, b, p->k * p->m, &addr[CPU_WEIGHTS],
                             err);
@@ -113,12 +119,13 @@ int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
     return product(cpu_of(be), CPU_MATMUL, &p, opts, addr, err);
 }
 
-int cpu_matmul_dx(struct backend *be, struct tensor *dx,
-                  const struct tensor *dy, const struct tensor *w,
-                  struct matmul_opts opts, struct err *err)
+static int product_dx(struct backend *be, struct tensor *dx,
+                      const struct tensor *dy, const struct tensor *w,
+                      struct matmul_opts opts, int a_ready, struct err *err)
 {
     struct product p = {
         .n = tensor_rows(dy), .k = tensor_cols(dy), .m = tensor_cols(dx),
+        .a_ready = a_ready,
     };
     void *addr[CPU_SCRATCH] = { dy->data, dx->data, NULL, w->data };
 
@@ -128,6 +135,13 @@ int cpu_matmul_dx(struct backend *be, struct tensor *dx,
     if (!p.n)
         return 0;
     return product(cpu_of(be), CPU_MATMUL_DX, &p, opts, addr, err);
+}
+
+int cpu_matmul_dx(struct backend *be, struct tensor *dx,
+                  const struct tensor *dy, const struct tensor *w,
+                  struct matmul_opts opts, struct err *err)
+{
+    return product_dx(be, dx, dy, w, opts, 0, err);
 }
 
 /* ---- sums over rows ---- */
@@ -188,4 +202,14 @@ int cpu_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
         TRY(add_column_sums(cpu_of(be), dbias->data, dy->data, p.k, p.n,
                             scale ? scale : 1, err));
     return product(cpu_of(be), CPU_MATMUL_DW, &p, o, addr, err);
+}
+
+int cpu_matmul_backward(struct backend *be, struct tensor *dx,
+                        struct tensor *dw, struct tensor *dbias,
+                        const struct tensor *dy, const struct tensor *x,
+                        const struct tensor *w, struct matmul_opts opts,
+                        struct err *err)
+{
+    TRY(cpu_matmul_dw(be, dw, dbias, dy, x, opts.scale ? opts.scale : 1, err));
+    return product_dx(be, dx, dy, w, opts, tensor_rows(x) > 0, err);
 }

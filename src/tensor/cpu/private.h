@@ -266,6 +266,11 @@ int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
 int cpu_matmul_dx(struct backend *be, struct tensor *dx,
                   const struct tensor *dy, const struct tensor *w,
                   struct matmul_opts opts, struct err *err);
+int cpu_matmul_backward(struct backend *be, struct tensor *dx,
+                        struct tensor *dw, struct tensor *dbias,
+                        const struct tensor *dy, const struct tensor *x,
+                        const struct tensor *w, struct matmul_opts opts,
+                        struct err *err);
 int cpu_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
                   const struct tensor *dy, const struct tensor *x, float scale,
                   struct err *err);
