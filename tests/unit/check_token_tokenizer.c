@@ -20,7 +20,7 @@ static void noise(float *x, size_t n, unsigned v)
 }
 
 static float projection[STACK * BANDS * DIM], codebook[CODES * DIM];
-static float residual[STAGES * CODES * STACK * BANDS];
+static float residual[STAGES * CODES * (STACK + 1) * BANDS]; /* for a bad one */
 static float timbre[CODES * 229], harmony[CODES * 12];
 
 /* A token every 320 samples of each kind: 1 + 3 + 1 + 1 streams. */
