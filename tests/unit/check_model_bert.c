@@ -261,6 +261,41 @@ START_TEST(net_checkpoint_same_bits)
 }
 END_TEST
 
+/* In bf16, where the processor has it, the gradients are those of f32 but for
+ * rounding (8 bits, some ten products deep): also in a second pass with other
+ * weights, of which no copy in 16 bits may be left. */
+START_TEST(net_backward_bf16)
+{
+    struct net_options o = {0};
+    struct pass p;
+    float *grad;
+
+    set_up(norms[_i]);
+    pass_new(&p, o);
+    grad = xcalloc((size_t)params.trained, sizeof(*grad));
+    for (int round = 0; round < 2; round++) {
+        double diff = 0;
+
+        for (int64_t i = 0; i < params.trained; i++)
+            params.value.data[i] *= 1 + 0.5f * (float)round;
+        backward(&p);
+        memcpy(grad, params.grad.data, (size_t)params.trained * sizeof(*grad));
+        if (backend_set_precision(be, PRECISION_BF16, NULL))
+            break;
+        backward(&p);
+        ck_assert(!backend_set_precision(be, PRECISION_F32, NULL));
+        for (int64_t i = 0; i < params.trained; i++)
+            diff = hypot(diff, (double)params.grad.data[i] - grad[i]);
+        ck_assert_msg(diff > 0 && diff <= 0.05 * norm_of(grad, params.trained),
+                      "round %d: %g of %g", round, diff,
+                      norm_of(grad, params.trained));
+    }
+    free(grad);
+    pass_free(&p);
+    tear_down();
+}
+END_TEST
+
 /* A net of the first layer only: its state is that of the whole one, without
  * the final norm, which gets no gradient. */
 START_TEST(net_first_layers)
@@ -501,6 +536,7 @@ int main(void)
     tcase_add_checked_fixture(t, open_backend, close_backend);
     tcase_add_loop_test(t, net_backward_central_differences, 0, 4);
     tcase_add_loop_test(t, net_checkpoint_same_bits, 0, 2);
+    tcase_add_loop_test(t, net_backward_bf16, 0, 2);
     tcase_add_test(t, net_first_layers);
     tcase_add_test(t, net_too_few_samples);
     tcase_add_test(t, bert_frames_published);

@@ -80,8 +80,8 @@ START_TEST(dryrun_make_checkpoint)
 END_TEST
 
 /* MERT-v1-330M has 315,428,992 values, masked_spec_embed (1024), which hidden
- * frames become, among them; fm1 has 500 logits of 1025 besides, and centres of 300 *
- * 229 and 200 * 264 that are not trained. */
+ * frames become, among them; fm1 has 500 logits of 1025 besides, and centres of
+ * 300 * 229 and 200 * 264 that are not trained. */
 START_TEST(dryrun_make_bert)
 {
     struct preset p = open_with("fm1", NULL, 0);

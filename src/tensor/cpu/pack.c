@@ -92,22 +92,27 @@ static void drop(struct cpu *cpu, size_t i)
 }
 
 static struct cpu_copy *find_copy(struct cpu *cpu, const float *data, int64_t n,
+                                  const dnnl_memory_desc_t *plain,
                                   const dnnl_memory_desc_t *md)
 {
     for (size_t i = 0; i < cpu->ncopy; i++) {
         struct cpu_copy *c = &cpu->copy[i];
 
-        if (c->data == data && c->n == n && dnnl_memory_desc_equal(&c->md, md))
+        if (c->data == data && c->n == n &&
+            dnnl_memory_desc_equal(&c->plain, plain) &&
+            dnnl_memory_desc_equal(&c->md, md))
             return c;
     }
     return NULL;
 }
 
 static int new_copy(struct cpu *cpu, const float *data, int64_t n,
+                    const dnnl_memory_desc_t *plain,
                     const dnnl_memory_desc_t *md, struct cpu_copy **out,
                     struct err *err)
 {
-    struct cpu_copy c = { .data = data, .n = n, .md = *md, .stale = 1 };
+    struct cpu_copy c = { .data = data, .n = n, .plain = *plain, .md = *md,
+                          .stale = 1 };
 
     if (posix_memalign(&c.packed, 64, dnnl_memory_desc_get_size(md)))
         return err_set(err, ERR_NOMEM, "no memory for weights");
@@ -125,9 +130,9 @@ int cpu_kept_copy(struct cpu *cpu, struct cpu_weights w, const float *data,
     struct cpu_copy *c;
 
     TRY(weights_md(w.user, &md, err));
-    c = find_copy(cpu, data, n, md);
+    c = find_copy(cpu, data, n, w.plain, md);
     if (!c)
-        TRY(new_copy(cpu, data, n, md, &c, err));
+        TRY(new_copy(cpu, data, n, w.plain, md, &c, err));
     if (c->stale)
         TRY(cpu_pack(cpu, w, c->packed, data, err));
     c->stale = 0;

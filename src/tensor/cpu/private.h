@@ -67,7 +67,9 @@ struct cpu_rotary {
 struct cpu_copy {
     const float *data; /* of the weights; n of them */
     int64_t n;
-    dnnl_memory_desc_t md;
+    dnnl_memory_desc_t plain, md; /* how they lie there, and in the copy: a
+                                     square matrix and its transpose differ
+                                     in the former only */
     void *packed;
     int stale;
 };
