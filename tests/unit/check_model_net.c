@@ -513,9 +513,9 @@ END_TEST
 /* ---- bf16 ---- */
 
 /* A tensor's gradient in bf16 and in f32. Rounding to 8 bits, some ten products
- * deep, moves it by up to 0.02, and by 3e-6 of the whole where there is none
- * (biases of keys). In the front end it takes units over the kinks of the
- * ReLUs, each of which is much of so small a net: 0.12, and 2e-3. */
+ * deep and of few terms each, moves it by up to 0.05, and by 5e-4 of the whole
+ * where there is little of it. In the front end it takes units over the kinks
+ * of the ReLUs, each of which is much of so small a net: 0.12, and 3e-3. */
 static void assert_narrow(const struct param *q, const float *narrow,
                           const float *grad, double all)
 {
@@ -524,8 +524,8 @@ static void assert_narrow(const struct param *q, const float *narrow,
 
     for (int64_t j = q->offset; j < q->offset + q->count; j++)
         diff = hypot(diff, (double)grad[j] - narrow[j]);
-    ck_assert_msg(diff <= (kinks ? 0.25 : 0.05) * size +
-                              (kinks ? 5e-3 : 1e-4) * all,
+    ck_assert_msg(diff <= (kinks ? 0.3 : 0.1) * size +
+                              (kinks ? 1e-2 : 1e-3) * all,
                   "%s: %g of %g, %g in all", q->name, diff, size, all);
 }
 
