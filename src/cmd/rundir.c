@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +26,19 @@ static int is_empty(const char *dir)
     return d && !n;
 }
 
+/* Held until the process ends, however it does. */
+static int lock(const char *dir, struct err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(fd);
+        return err_set(err, ERR_IO, "%s: another mfm is at work on this run",
+                       dir);
+    }
+    return 0;
+}
+
 int rundir_make(const char *dir, int resume, struct err *err)
 {
     char *config = xasprintf("%s/config.json", dir);
@@ -40,7 +55,7 @@ int rundir_make(const char *dir, int resume, struct err *err)
                      "--resume, or give another folder", dir);
     }
     free(config);
-    return rc;
+    return rc ? rc : lock(dir, err);
 }
 
 int rundir_corpus(struct manifest *m, const struct opt_list *paths,

@@ -55,10 +55,11 @@ void augment_filter_free(struct augment_filter *f); /* NULL is allowed */
  * start + i * speed, in [-1, 1], band-limited: a sinc under a Kaiser window, 24
  * zero crossings to a side, exact to -80 dB up to 0.8 of the lower Nyquist
  * frequency and 80 dB down from it on. speed 0.25..4; at speed 1 samples are
- * copied, start rounded. 4 ms for a second of 24 kHz. */
-void augment_samples(const struct augment_filter *f, float *out, int64_t n,
-                     const int16_t *pcm, int64_t count, double start,
-                     double speed);
+ * copied, start rounded. 0.7 ms for a second of 24 kHz;
+ * ERR_NOMEM. */
+int augment_samples(const struct augment_filter *f, float *out, int64_t n,
+                    const int16_t *pcm, int64_t count, double start,
+                    double speed, struct err *err);
 
 /* Changes mel (frames, bands), dB, in place; mean and std are the corpus's
  * (struct mel_settings), and masked parts become mean, which is 0 after

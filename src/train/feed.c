@@ -162,6 +162,7 @@ static int from_audio(const struct feed *f, size_t song, uint64_t seed,
     const int16_t *pcm;
     struct augment a;
     int64_t n;
+    int rc;
 
     TRY(corpus_hold(f->c.corpus, song, err));
     pcm = corpus_pcm(f->c.corpus, song, &n);
@@ -173,9 +174,11 @@ static int from_audio(const struct feed *f, size_t song, uint64_t seed,
     x->transpose = a.transpose;
     x->from = s->from;
     x->to = fmin(s->to, duration);
-    augment_samples(f->filter, f->x[thread], f->c.samples, pcm, n,
-                    x->start * rate, a.speed);
+    rc = augment_samples(f->filter, f->x[thread], f->c.samples, pcm, n,
+                         x->start * rate, a.speed, err);
     corpus_let_go(f->c.corpus, song);
+    if (rc)
+        return rc;
     if (f->mel[thread])
         make_mel(f, &a, thread, input);
     else

@@ -159,8 +159,8 @@ static int make_sampler(struct pretrain *t, struct err *err)
         c.extra_bytes = cqtloss_bytes(t->frames);
     }
     if (c.hide == HIDE_SPANS && !bert)
-        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for encoders "
-                       "of type bert");
+        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for "
+                       "encoders of type bert");
     return sampler_new(&t->sampler, &c, err);
 }
 
