@@ -49,6 +49,9 @@ static int open_preset(struct job *j, struct err *err)
     for (int i = 0; i < n; i++)
         s->item[s->n + i] = more[i];
     rc = preset_open(&j->config, name, s->item, s->n + n, err);
+    if (!rc && j->config.model.encoder.type == ENCODER_MEL)
+        rc = err_set(err, ERR_ARG, "%s: an encoder of type mel has no weights "
+                     "that could learn", name);
     for (int i = 0; i < n; i++)
         free(more[i]);
     free(own);

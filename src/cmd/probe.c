@@ -199,6 +199,9 @@ static int set_options(struct job *j, struct err *err)
     c = bare(j->init ? &j->init->config : &base.model);
     compose(&c, train, &text);
     set = xcalloc((size_t)j->set.n + 4, sizeof(*set));
+    if (j->finetune && c.encoder.type == ENCODER_MEL)
+        rc = err_set(err, ERR_ARG, "--finetune: an encoder of type mel has no "
+                     "weights that could learn");
     fixed[n++] = xasprintf("train.crop=%g", c.window);
     if (j->steps)
         fixed[n++] = xasprintf("train.steps=%d", j->steps);
@@ -210,7 +213,9 @@ static int set_options(struct job *j, struct err *err)
         set[i] = fixed[i];
     for (int i = 0; i < j->set.n; i++)
         set[n + i] = j->set.item[i];
-    rc = preset_parse(&j->config, text.s, "settings", set, n + j->set.n, err);
+    if (!rc)
+        rc = preset_parse(&j->config, text.s, "settings", set, n + j->set.n,
+                          err);
     for (int i = 0; i < n; i++)
         free(fixed[i]);
     free(set);

@@ -131,10 +131,13 @@ void net_describe(const struct model_config *c, struct params *p)
 int net_new(struct net **out, const struct model_config *c, struct params *p,
             const struct net_options *o, struct err *err)
 {
-    struct net *n = xcalloc(1, sizeof(*n));
     int all = c->encoder.layers;
+    struct net *n;
 
-    *out = n;
+    if (c->encoder.type == ENCODER_MEL)
+        return err_set(err, ERR_UNSUPPORTED, "an encoder of type mel has no "
+                       "weights that could learn");
+    *out = n = xcalloc(1, sizeof(*n));
     if (c->encoder.type == ENCODER_BERT)
         return bert_net_new(&n->bert, c, p, o, err);
     n->config = c;

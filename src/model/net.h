@@ -28,7 +28,9 @@ struct net_options {
  * first values of the reference programs. */
 void net_describe(const struct model_config *c, struct params *p);
 
-/* c and p (allocated) are borrowed and outlive it. */
+/* c and p (allocated) are borrowed and outlive it. ERR_UNSUPPORTED for encoders
+ * without weights (melstack.h), for which net_describe adds no more than what
+ * tokens have. */
 int net_new(struct net **out, const struct model_config *c, struct params *p,
             const struct net_options *o, struct err *err);
 void net_free(struct net *n); /* NULL is allowed */

@@ -55,7 +55,7 @@ int feed_new(struct feed **out, const struct feed_config *c, struct err *err)
         f->total += 2 * c->rows[h] * width_of(&m->heads[h]);
     }
     if (c->states)
-        f->input = states_layers(c->states) * c->frames * m->encoder.dim;
+        f->input = states_room(c->states, c->frames);
     else if (m->encoder.type == ENCODER_BERT)
         f->input = c->samples;
     else

@@ -34,8 +34,8 @@ struct feed_config {
 
 /* What an example has in its parts. */
 enum {
-    FEED_INPUT,  /* float: (frames, bands) normalised mel; (samples); or
-                    (layers of states, frames, D) */
+    FEED_INPUT,  /* float: (frames, bands) normalised mel; (samples); or a
+                    window of states (states.h) */
     FEED_TARGETS /* float: for each head yes, then no (target.h) */
 };
 

@@ -17,6 +17,8 @@
 #include "train/stop.h"
 
 enum { MOST_SKIPPED = 20 };
+/* Of a hidden state of the examples that are worked on at once. */
+static const double most_state_bytes = 256e6;
 
 /* A head in this run. */
 struct learner {
@@ -48,6 +50,7 @@ struct supervise {
     int *kept, n_kept;         /* layers that heads read */
     float *host;               /* logits, then their gradient */
     size_t cap;
+    float *room;               /* stacked states of an example */
     struct devloss *dev;
     struct stop stopping;
     char *path, *best;         /* RUN/model.safetensors, RUN/best.. */
@@ -133,6 +136,13 @@ static int set_sizes(struct supervise *t, struct err *err)
     if (t->frames < 1)
         return err_set(err, ERR_ARG, "train.crop: %g s are too short",
                        t->set->crop);
+    if (t->states && states_stacked(t->states)) {
+        t->room = malloc((size_t)(t->frames * m->encoder.dim) *
+                         sizeof(*t->room));
+        if (!t->room)
+            return err_set(err, ERR_NOMEM, "no memory for states of %g s",
+                           t->set->crop);
+    }
     t->rows = xcalloc((size_t)t->n, sizeof(*t->rows));
     for (int h = 0; h < t->n; h++)
         t->rows[h] = head_train_rows(t->head[h].train, t->frames);
@@ -228,6 +238,7 @@ static void tear_down(struct supervise *t)
     free(t->dhidden);
     free(t->dspace);
     free(t->host);
+    free(t->room);
     free(t->path);
     free(t->best);
 }
@@ -261,7 +272,11 @@ static int encode(struct supervise *t, const float *input, int64_t first,
         for (int64_t b = 0; b < n; b++) {
             struct tensor part = tensor_view(g, b * each, 1, &each);
 
-            TRY(tensor_upload(&part, input + (b * t->n_kept + i) * each, err));
+            const float *window =
+                input + b * states_room(t->states, t->frames);
+
+            TRY(tensor_upload(&part, states_of(t->states, window, i, t->frames,
+                                               t->room), err));
         }
         t->hidden[t->kept[i]] = g;
     }
@@ -353,11 +368,22 @@ static void fill_row(struct supervise *t, struct loop_row *row)
     row->hours = t->set->crop * t->set->batch / 3600;
 }
 
+/* Examples that are worked on at once: what train.accumulate says, and of wide
+ * frozen states what memory is for. Gradients are sums over the parts. */
+static int64_t part_of_batch(const struct supervise *t)
+{
+    double each = 4.0 * (double)t->frames * t->model->encoder.dim;
+    int64_t part = (t->set->batch - 1) / t->set->accumulate + 1;
+    int64_t most = each < most_state_bytes ? (int64_t)(most_state_bytes / each)
+                                           : 1;
+
+    return t->net || part < most ? part : most;
+}
+
 static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
 {
     struct supervise *t = ctx;
-    int64_t batch = t->set->batch;
-    int64_t part = (batch - 1) / t->set->accumulate + 1;
+    int64_t batch = t->set->batch, part = part_of_batch(t);
     struct batch_data data;
     size_t bytes[LOADER_PARTS];
 
