@@ -425,12 +425,12 @@ static void run_options(struct opt *all, struct job *j)
           NULL },
         { 0, "resume", OPT_FLAG, &j->resume, NULL, "go on with the run in RUN "
           "from its newest checkpoint", 0, 0, NULL },
-        { 0, "init", OPT_STRING, &j->init, "FILE|NAME", "begin with the weights "
-          "of this model", 0, 0, NULL },
+        { 0, "init", OPT_STRING, &j->init, "FILE|NAME", "begin with the "
+          "weights of this model", 0, 0, NULL },
         { 0, "loaders", OPT_INT, &j->loaders, "N", "threads that prepare music "
           "(default: 2)", 1, 256, NULL },
-        { 0, "memory", OPT_DOUBLE, &j->memory, "GB", "decoded music that may be "
-          "kept (default: a quarter of the machine's memory)", 0, 1e6, NULL },
+        { 0, "memory", OPT_DOUBLE, &j->memory, "GB", "decoded music that may "
+          "be kept (default: a quarter of the machine's memory)", 0, 1e6, NULL },
         { 0, "dry-run", OPT_FLAG, &j->dry_run, NULL, "print parameters, work "
           "and memory, and stop", 0, 0, NULL },
     };
@@ -441,11 +441,11 @@ static void run_options(struct opt *all, struct job *j)
 static void music_options(struct opt *all, struct job *j)
 {
     const struct opt o[] = {
-        { 0, "data", OPT_LIST, &j->data, "PATH", "music: a folder and all below "
-          "it, a list file, a shard set, an audio file; may be given several "
-          "times", 0, 0, NULL },
-        { 0, "valid", OPT_LIST, &j->valid, "PATH", "music to measure on, not to "
-          "learn from", 0, 0, NULL },
+        { 0, "data", OPT_LIST, &j->data, "PATH", "music: a folder and all "
+          "below it, a list file, a shard set, an audio file; may be given "
+          "several times", 0, 0, NULL },
+        { 0, "valid", OPT_LIST, &j->valid, "PATH", "music to measure on, not "
+          "to learn from", 0, 0, NULL },
         { 0, "dataset", OPT_STRING, &j->dataset, "NAME", "fma: the Free Music "
           "Archive without its broken tracks, under --root", 0, 0, NULL },
         { 0, "root", OPT_STRING, &j->root, "DIR", "folder of the dataset", 0, 0,
@@ -454,7 +454,7 @@ static void music_options(struct opt *all, struct job *j)
           "set NAME.ndjson, NAME-00000.mfms.. and stop", 0, 0, NULL },
         { 0, "codec", OPT_CHOICE, &j->codec, "flac|s16", "of the shards "
           "(default: flac)", 0, 0, "flac|s16" },
-        { 0, "force", OPT_FLAG, &j->common.force, NULL, "--pack: replace a set "
+        { 0, "force", OPT_FLAG, &j->common.force, NULL, "replace a shard set "
           "that is there", 0, 0, NULL },
     };
 
@@ -465,12 +465,12 @@ static void token_options(struct opt *all, struct job *j)
 {
     const struct opt o[] = {
         { 0, "tokens", OPT_STRING, &j->tokens, "FILE", "tokens and statistics "
-          "that mfm tokenize --fit made; else they are drawn and measured", 0,
-          0, NULL },
+          "that mfm tokenize has fitted; else they are drawn and measured",
+          0, 0, NULL },
         { 0, "codes", OPT_FLAG, &j->codes, NULL, "predict tokens that another "
           "program made: NAME.npy beside each NAME.EXT", 0, 0, NULL },
-        { 0, "codes-dir", OPT_STRING, &j->codes_dir, "DIR", "the same, NAME.npy "
-          "in this folder", 0, 0, NULL },
+        { 0, "codes-dir", OPT_STRING, &j->codes_dir, "DIR", "the same, "
+          "NAME.npy in this folder", 0, 0, NULL },
         { 0, "keep-stats", OPT_FLAG, &j->keep_stats, NULL, "normalise with the "
           "preset's mean and deviation instead of the data's", 0, 0, NULL },
     };

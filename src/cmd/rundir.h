@@ -14,8 +14,8 @@
  * then it must hold a run (config.json). */
 int rundir_make(const char *dir, int resume, struct err *err);
 
-/* Adds the recordings of paths (manifest.h) and, if dataset ("fma") is given, of
- * the dataset under root. */
+/* Adds the recordings of paths (manifest.h) and, if dataset ("fma") is given,
+ * of the dataset under root. */
 int rundir_recordings(struct manifest *m, const struct opt_list *paths,
                       const char *dataset, const char *root, struct err *err);
 

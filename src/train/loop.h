@@ -65,10 +65,10 @@ struct loop_config {
     void *ctx;
 };
 
-/* Runs to the end, or to an error; what was saved stays. ERR_STOPPED where *stop
- * ended it, after all was saved. ERR_FORMAT where resume does not fit the run
- * that is there, ERR_ARG where that has more steps already; without resume the
- * caller sees to it that RUN is new. */
+/* Runs to the end, or to an error; what was saved stays. ERR_STOPPED where
+ * *stop ended it, after all was saved. ERR_FORMAT where resume does not fit the
+ * run that is there, ERR_ARG where that has more steps already; without resume
+ * the caller sees to it that RUN is new. */
 int loop_run(const struct loop_config *c, struct err *err);
 
 #endif

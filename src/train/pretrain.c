@@ -84,8 +84,8 @@ static int make_tokenizer(struct pretrain *t, struct err *err)
 }
 
 /* Tokens that another program made: number i is that of sample i * step. Behind
- * the last one nothing counts; programs differ in what they do with the end, but
- * half a second is of another rate or another recording. */
+ * the last one nothing counts; programs differ in what they do with the end,
+ * but half a second is of another rate or another recording. */
 static int read_codes(struct pretrain *t, const struct crop *crop,
                       int32_t *token, struct err *err)
 {
@@ -188,8 +188,8 @@ static int make_sampler(struct pretrain *t, struct err *err)
         c.extra_bytes = cqtloss_bytes(t->frames);
     }
     if (c.hide == HIDE_SPANS && !bert)
-        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for encoders "
-                       "of type bert");
+        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for "
+                       "encoders of type bert");
     return sampler_new(&t->sampler, &c, err);
 }
 

@@ -29,9 +29,10 @@ struct pretrain_config {
 };
 
 /* Runs, or goes on with, a run (loop.h). config.json is written once everything
- * fits. With codes, both corpora are aligned to tokens. ERR_ARG and ERR_FORMAT where preset,
- * tokens, weights and a checkpoint do not fit one another; ERR_UNSUPPORTED
- * where tokens that must be fitted are not given. */
+ * fits. With codes, both corpora are aligned to tokens. ERR_ARG and ERR_FORMAT
+ * where preset, tokens, weights and a checkpoint do not fit one another;
+ * ERR_UNSUPPORTED where tokens that must be fitted are not given; ERR_STOPPED
+ * where a signal ended it. */
 int pretrain_run(const struct pretrain_config *c, struct backend *be,
                  struct err *err);
 

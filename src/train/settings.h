@@ -1,7 +1,8 @@
 /* settings.h - how a model is trained: the object "train" of a preset.
  *
  *     {"crop": 30, "batch": 64, "accumulate": 1, "steps": 400000, "seed": 1,
- *      "lr": 1e-4, "lr_head": 0, "lr_floor": 0, "warmup": 30000, "schedule": "constant",
+ *      "lr": 1e-4, "lr_head": 0, "lr_floor": 0, "warmup": 30000,
+ *      "schedule": "constant",
  *      "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0, "clip": 1,
  *      "ema": 0, "mask": "noise", "mask_block": 0.4, "mask_probability": 0.6,
  *      "noise_std": 0.1, "mixture": 0, "cqt_weight": 0, "dropout": 0,

@@ -98,7 +98,7 @@ static int run_crop(struct validate *v, struct encoder *e, int64_t i,
     return 0;
 }
 
-/* Entropy and commonest share of stream k's tokens, weighted by their number. */
+/* Entropy and commonest share of stream k's tokens, each a part of the mean. */
 static void count_stream(const struct validate *v, int k,
                          struct validate_result *r)
 {

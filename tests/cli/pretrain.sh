@@ -101,14 +101,14 @@ run pretrain --dry-run --preset fm7
 expect_exit 0
 
 # ---- a run ----
-learn whole --steps 30 --valid held --set train.valid_every=15
+learn whole --steps 18 --valid held --set train.valid_every=9
 expect_exit 0
 expect_no_stdout
 expect_no_stderr
 expect_json whole/config.json
 expect_json whole/metrics.ndjson
 values whole loss >losses
-expect_lines 30 losses
+expect_lines 18 losses
 values whole valid_loss >losses
 expect_lines 2 losses
 for field in accuracy grad_norm lr hours hours_per_s skipped codes_used \
@@ -117,7 +117,7 @@ for field in accuracy grad_norm lr hours hours_per_s skipped codes_used \
 done
 grep -q '</html>' whole/report.html || fail "a report expected"
 ls whole/checkpoints >got
-printf '%s\n' step-000000027.safetensors step-000000030.safetensors >want
+printf '%s\n' step-000000015.safetensors step-000000018.safetensors >want
 expect_same want got
 # it is a model
 run embed -m ./whole/model.safetensors -o states.npy music/music1.wav
@@ -176,8 +176,8 @@ begin() {
     fi
     rm -rf cut
     # shellcheck disable=SC2086
-    exec "$MFM" pretrain $TINY --data music --steps 30 --valid held \
-        --set train.valid_every=15 -o cut
+    exec "$MFM" pretrain $TINY --data music --steps 18 --valid held \
+        --set train.valid_every=9 -o cut
 }
 cmd="mfm pretrain, killed"
 for i in 1 2 3 4 5 6; do
@@ -329,12 +329,26 @@ run pretrain --resume -o own2 --threads 1 --progress never
 expect_exit 0
 expect_same_run own own2
 # k-means must be fitted
-run pretrain --preset fm1 --set encoder.layers=1 --set encoder.dim=16 \
-    --set encoder.ffn=16 --set encoder.conv_dim=[4,4,4,4,4,4,4] \
-    --set encoder.pos_kernel=4 --set encoder.pos_groups=2 --set encoder.heads=2 \
-    --keep-stats --data music --set train.crop=1 -o kmeans
+MERT="--preset fm1 --set encoder.layers=1 --set encoder.dim=16
+    --set encoder.ffn=16 --set encoder.conv_dim=[4,4,4,4,4,4,4]
+    --set encoder.pos_kernel=4 --set encoder.pos_groups=2
+    --set encoder.heads=2 --set train.crop=1 --set train.batch=2
+    --set train.log_every=1 --threads 1 --progress never"
+# shellcheck disable=SC2086
+run pretrain $MERT --keep-stats --data music -o kmeans
 expect_exit 1
 expect_in_stderr "--tokens"
+run tokenize --fit kmeans --codes 12,7 -q -o clusters.safetensors music/*
+expect_exit 0
+# shellcheck disable=SC2086
+run pretrain $MERT --tokens clusters.safetensors --data music --steps 3 \
+    -o kmeans
+expect_exit 0
+values kmeans loss_cqt >losses
+expect_lines 3 losses
+run tokenize -m ./kmeans/model.safetensors music/music1.wav
+expect_exit 0
+expect_in_stdout '"rate":75,"codes":[12,7],'
 
 # tokens of another program: here our own
 learn drawn --steps 6
