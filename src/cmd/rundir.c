@@ -58,13 +58,9 @@ int rundir_make(const char *dir, int resume, struct err *err)
     return rc ? rc : lock(dir, err);
 }
 
-int rundir_corpus(struct manifest *m, const struct opt_list *paths,
-                  const char *dataset, const char *root, double least,
-                  int threads, struct err *err)
+int rundir_recordings(struct manifest *m, const struct opt_list *paths,
+                      const char *dataset, const char *root, struct err *err)
 {
-    int64_t samples = (int64_t)(least * m->rate);
-    size_t dropped;
-
     for (int i = 0; i < paths->n; i++)
         TRY(manifest_add(m, paths->item[i], err));
     if (dataset && strcmp(dataset, "fma"))
@@ -74,6 +70,17 @@ int rundir_corpus(struct manifest *m, const struct opt_list *paths,
         return err_set(err, ERR_ARG, "--dataset needs --root DIR");
     if (dataset)
         TRY(manifest_add_fma(m, root, err));
+    return 0;
+}
+
+int rundir_corpus(struct manifest *m, const struct opt_list *paths,
+                  const char *dataset, const char *root, double least,
+                  int threads, struct err *err)
+{
+    int64_t samples = (int64_t)(least * m->rate);
+    size_t dropped;
+
+    TRY(rundir_recordings(m, paths, dataset, root, err));
     TRY(manifest_probe(m, threads, NULL, err));
     dropped = manifest_drop_short(m, samples);
     if (dropped)

@@ -15,6 +15,11 @@
  * it; from now on others are kept off. */
 int rundir_make(const char *dir, int resume, struct err *err);
 
+/* Adds the recordings of paths (manifest.h) and, if dataset ("fma") is given,
+ * of the dataset under root. */
+int rundir_recordings(struct manifest *m, const struct opt_list *paths,
+                      const char *dataset, const char *root, struct err *err);
+
 /* The recordings of paths (manifest.h) and, if dataset ("fma") is given, of the
  * dataset under root; probed, those shorter than least seconds left out with a
  * message. ERR_ARG where none is left. */
