@@ -62,6 +62,10 @@ void augment_draw(struct augment *a, const struct augment_options *o,
                   (o->noise_high - o->noise_low) * draw(seed, k, 9);
     draw_part(a->band, o->band, draw(seed, k, 10), draw(seed, k, 11));
     draw_part(a->time, o->time, draw(seed, k, 12), draw(seed, k, 13));
+    a->mix = draw(seed, k, 14) < o->mix;
+    a->mix_at = o->mix_low + (o->mix_high - o->mix_low) * draw(seed, k, 15);
+    a->mix_song = draw(seed, k, 16);
+    a->mix_place = draw(seed, k, 17);
 }
 
 /* ---- speed ---- */
@@ -177,6 +181,30 @@ int augment_samples(const struct augment_filter *f, float *out, int64_t n,
     }
     free(b.row);
     return 0;
+}
+
+/* ---- two songs ---- */
+
+static double power(const float *x, int64_t n)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return sum;
+}
+
+void augment_mix(float *x, const float *other, int64_t n,
+                 const struct augment *a)
+{
+    double have = power(x, n), more = power(other, n);
+    float gain;
+
+    if (have <= 0 || more <= 0)
+        return;
+    gain = (float)sqrt(have / more * pow(10, a->mix_at / 10));
+    for (int64_t i = 0; i < n; i++)
+        x[i] += gain * other[i];
 }
 
 /* ---- mel ---- */
