@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 
     hold_standard_files();
     signal(SIGPIPE, on_sigpipe);
+    signal(SIGXFSZ, SIG_IGN); /* writing fails instead */
     rc = run(argc, argv);
     errno = 0;
     failed = fflush(stdout);

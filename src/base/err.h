@@ -11,7 +11,8 @@ enum {
     ERR_IO = -3,          /* the system refused: open, read, write, map */
     ERR_FORMAT = -4,      /* the bytes are not what the format demands */
     ERR_UNSUPPORTED = -5, /* well formed, but not something mfm can do */
-    ERR_DEVICE = -6       /* a compute library or device failed */
+    ERR_DEVICE = -6,      /* a compute library or device failed */
+    ERR_STOPPED = -7      /* a signal ended it; what was done is saved */
 };
 
 struct err {

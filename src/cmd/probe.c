@@ -445,11 +445,12 @@ int cmd_probe(int argc, char **argv)
     const struct cmd_usage usage = {
         "probe",
         "mfm probe TASK[,TASK...] -m MODEL --data DIR... [OPTIONS] -o FILE\n"
-        "mfm probe TASK[,TASK...] --preset NAME --finetune --data DIR... -o "
-        "FILE",
-        "Trains heads for beats, chords, structure, key and tag on an encoder,\n"
-        "frozen or (--finetune) learning with them. The model that it writes is\n"
-        "one for mfm annotate.\n",
+        "mfm probe TASK[,TASK...] --preset NAME --finetune --data DIR... "
+        "-o FILE",
+        "Trains heads for beats, chords, structure, key and tag on an "
+        "encoder,\n"
+        "frozen or (--finetune) learning with them. The model that it writes\n"
+        "is one for mfm annotate.\n",
         own, CMD_MODEL | CMD_PROGRESS
     };
     struct err err = {0};

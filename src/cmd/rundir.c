@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +26,19 @@ static int is_empty(const char *dir)
     return d && !n;
 }
 
+/* Held until the process ends, however it does. */
+static int lock(const char *dir, struct err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(fd);
+        return err_set(err, ERR_IO, "%s: another mfm is at work on this run",
+                       dir);
+    }
+    return 0;
+}
+
 int rundir_make(const char *dir, int resume, struct err *err)
 {
     char *config = xasprintf("%s/config.json", dir);
@@ -40,16 +55,12 @@ int rundir_make(const char *dir, int resume, struct err *err)
                      "--resume, or give another folder", dir);
     }
     free(config);
-    return rc;
+    return rc ? rc : lock(dir, err);
 }
 
-int rundir_corpus(struct manifest *m, const struct opt_list *paths,
-                  const char *dataset, const char *root, double least,
-                  int threads, struct err *err)
+int rundir_recordings(struct manifest *m, const struct opt_list *paths,
+                      const char *dataset, const char *root, struct err *err)
 {
-    int64_t samples = (int64_t)(least * m->rate);
-    size_t dropped;
-
     for (int i = 0; i < paths->n; i++)
         TRY(manifest_add(m, paths->item[i], err));
     if (dataset && strcmp(dataset, "fma"))
@@ -59,6 +70,17 @@ int rundir_corpus(struct manifest *m, const struct opt_list *paths,
         return err_set(err, ERR_ARG, "--dataset needs --root DIR");
     if (dataset)
         TRY(manifest_add_fma(m, root, err));
+    return 0;
+}
+
+int rundir_corpus(struct manifest *m, const struct opt_list *paths,
+                  const char *dataset, const char *root, double least,
+                  int threads, struct err *err)
+{
+    int64_t samples = (int64_t)(least * m->rate);
+    size_t dropped;
+
+    TRY(rundir_recordings(m, paths, dataset, root, err));
     TRY(manifest_probe(m, threads, NULL, err));
     dropped = manifest_drop_short(m, samples);
     if (dropped)

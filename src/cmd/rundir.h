@@ -11,8 +11,14 @@
 #include "train/progress.h"
 
 /* Makes the folder of a new run. ERR_ARG if something is in it, unless resume:
- * then it must hold a run (config.json). */
+ * then it must hold a run (config.json). ERR_IO if another process works on
+ * it; from now on others are kept off. */
 int rundir_make(const char *dir, int resume, struct err *err);
+
+/* Adds the recordings of paths (manifest.h) and, if dataset ("fma") is given,
+ * of the dataset under root. */
+int rundir_recordings(struct manifest *m, const struct opt_list *paths,
+                      const char *dataset, const char *root, struct err *err);
 
 /* The recordings of paths (manifest.h) and, if dataset ("fma") is given, of the
  * dataset under root; probed, those shorter than least seconds left out with a

@@ -29,7 +29,7 @@ struct net {
     struct net_norm final;
     struct tensor *hidden;       /* layers + 1: the input of each block */
     struct tensor top;           /* normalised, of the last layer of all */
-    struct tensor dx;
+    struct tensor dx, one;
     char *dropped;               /* by layer */
     uint64_t seed, step;
 };
@@ -165,6 +165,7 @@ static void release(struct net *n)
     net_block_work_release(&n->work);
     tensor_release(&n->top);
     tensor_release(&n->dx);
+    tensor_release(&n->one);
     free(n->block);
     free(n->save);
     free(n->hidden);
@@ -229,21 +230,25 @@ static int is_whole(const struct net *n)
     return n->layers == n->config->encoder.layers;
 }
 
+static int count_batch(struct net *n, int counter, struct err *err)
+{
+    struct tensor t = params_value(n->p, counter);
+
+    return t.be->ops->axpby(t.be, &t, 1, &n->one, 1, err);
+}
+
 /* One more batch for each batch norm that saw it: torch counts too. */
 static int count_batches(struct net *n, struct err *err)
 {
-    float v;
+    static const float one = 1;
 
-    for (size_t i = 0; i < n->p->n; i++) {
-        struct tensor t;
-
-        if (n->p->item[i].kind != PARAM_COUNTER)
-            continue;
-        t = params_value(n->p, (int)i);
-        TRY(tensor_download(&v, &t, err));
-        v++;
-        TRY(tensor_upload(&t, &v, err));
-    }
+    TRY(tensor_reserve(&n->one, n->p->be, 0, NULL, err));
+    TRY(tensor_upload(&n->one, &one, err));
+    for (int i = 0; i < NET_MODULES * 3; i++)
+        TRY(count_batch(n, n->front.conv[i / 3][i % 3].bn_count, err));
+    for (int k = 0; k < n->layers; k++)
+        if (!n->dropped[k])
+            TRY(count_batch(n, n->block[k].bn_count, err));
     return 0;
 }
 

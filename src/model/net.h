@@ -37,7 +37,7 @@ void net_free(struct net *n); /* NULL is allowed */
 /* Hidden states that time inputs give. */
 int64_t net_frames(const struct net *n, int64_t time);
 
-/* BERT: from the next pass on the vectors of frames b, t with hidden[b * T' + t]
+/* BERT: from the next pass on the vectors of frames with hidden[b * T' + t]
  * become "masked_spec_embed" before positions are added (Baevski et al. 2020,
  * section 3.1); NULL: of none. Borrowed until the pass is done. */
 void net_set_mask(struct net *n, const uint8_t *hidden);

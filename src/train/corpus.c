@@ -29,6 +29,7 @@ struct corpus {
     int64_t *end;       /* (n) sum of the lengths up to each recording */
     struct slot *slot;  /* (n + 1) */
     size_t limit;
+    int64_t step;       /* from start to start of crops */
     pthread_mutex_t lock; /* of the slots and the statistics */
     pthread_cond_t loaded;
     struct corpus_stats stats;
@@ -52,6 +53,7 @@ int corpus_new(struct corpus **out, const struct manifest *m, size_t limit,
         return err_set(err, ERR_ARG, "no recordings to learn from");
     c = xcalloc(1, sizeof(*c));
     c->m = m;
+    c->step = 1;
     c->limit = limit ? limit : quarter_of_memory();
     c->end = xcalloc(m->n, sizeof(*c->end));
     c->slot = xcalloc(m->n + 1, sizeof(*c->slot));
@@ -75,6 +77,11 @@ void corpus_free(struct corpus *c)
     free(c->slot);
     free(c->end);
     free(c);
+}
+
+void corpus_align(struct corpus *c, int64_t step)
+{
+    c->step = step;
 }
 
 /* ---- what is held; under the lock ---- */
@@ -218,9 +225,12 @@ static int64_t below(double u, int64_t n)
 }
 
 /* The crop of n samples in a recording of length samples. */
-static void place(struct crop *crop, int64_t length, double u, int64_t n)
+static void place(const struct corpus *c, struct crop *crop, int64_t length,
+                  double u, int64_t n)
 {
-    crop->start = length > n ? below(u, length - n + 1) : 0;
+    crop->of = length;
+    crop->start = length > n ? below(u, (length - n) / c->step + 1) * c->step
+                             : 0;
     crop->n = length > n ? n : length;
 }
 
@@ -233,7 +243,7 @@ static int take_packed(struct corpus *c, size_t i, double u, float *x,
     struct err why = {0};
     int rc;
 
-    place(crop, r->samples, u, n);
+    place(c, crop, r->samples, u, n);
     rc = shards_read(r->set, r->in_set, crop->start, crop->n, x, &why);
     if (!rc)
         return 0;
@@ -253,7 +263,7 @@ static int take_held(struct corpus *c, size_t i, double u, float *x, int64_t n,
     const struct clip *clip = &c->slot[i].clip;
 
     TRY(corpus_hold(c, i, err));
-    place(crop, (int64_t)clip->n, u, n);
+    place(c, crop, (int64_t)clip->n, u, n);
     clip_floats(x, clip->x + crop->start, (size_t)crop->n);
     corpus_let_go(c, i);
     return 0;
@@ -263,6 +273,7 @@ static int take(struct corpus *c, size_t i, double u, float *x, int64_t n,
                 struct crop *crop, struct err *err)
 {
     crop->recording = i;
+    crop->path = c->m->item[i].path;
     if (c->m->item[i].set)
         TRY(take_packed(c, i, u, x, n, crop, err));
     else

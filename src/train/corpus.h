@@ -33,7 +33,13 @@ struct crop {
     size_t recording; /* of the manifest */
     int64_t start;    /* in samples of the recording */
     int64_t n;        /* that come from it; zeros follow */
+    int64_t of;       /* samples that the recording has */
+    const char *path; /* its name; borrowed from the manifest */
 };
+
+/* From now on crops start at multiples of step samples. Before threads take
+ * any. */
+void corpus_align(struct corpus *c, int64_t step);
 
 /* The crop of n samples that belongs to d: a recording is drawn with a
  * probability proportional to its length in the manifest, then a start, each

@@ -279,7 +279,7 @@ static void print_step(const struct dryrun *d, const struct preset *p,
                 s->checkpoint ? " (layers computed again)" : "");
     strbuf_addf(out, "the run: %s steps, %s hours of audio, %sFLOP\n",
                 thousands(a, s->steps),
-                thousands(b, (int64_t)(d->step_seconds * s->steps / 3600)),
+                thousands(b, llround(d->step_seconds * s->steps / 3600)),
                 scaled((char[32]){0}, d->step_flops * s->steps));
 }
 

@@ -3,7 +3,9 @@
  * loader.h: feed_prepare.
  *
  * Example k of a run, sample k % batch of step k / batch, is a song, a place in
- * it and an augmentation that depend on (seed, k) alone. */
+ * it and an augmentation that depend on (seed, k) alone; in place of a song
+ * that cannot be decoded it is of the next one that can. States are not
+ * augmented. */
 #ifndef TRAIN_FEED_H
 #define TRAIN_FEED_H
 

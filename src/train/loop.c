@@ -173,7 +173,12 @@ static int steps(struct loop *l, struct err *err)
         if (l->at.step % c->save_every == 0)
             TRY(save(l, err));
     }
-    return save(l, err);
+    TRY(save(l, err));
+    if (!c->stop || !*c->stop || l->at.step >= c->steps)
+        return 0;
+    return err_set(err, ERR_STOPPED, "%s: stopped by a signal after %lld of "
+                   "%lld steps, which are saved: --resume goes on", c->dir,
+                   (long long)l->at.step, (long long)c->steps);
 }
 
 /* ---- begin and resume ---- */
@@ -189,6 +194,10 @@ static int restore(struct loop *l, struct err *err)
     if (!rc && path && strcmp(l->at.data ? l->at.data : "", c->data))
         log_warn("%s: made from other data than is given now: the run goes on, "
                  "but not as it would have", path);
+    if (!rc && l->at.step > c->steps)
+        rc = err_set(err, ERR_ARG, "%s: the run has done %lld steps, %lld "
+                     "(train.steps) are fewer", c->dir, (long long)l->at.step,
+                     (long long)c->steps);
     if (!rc && path)
         l->saved = l->at.step;
     free(path);
@@ -206,16 +215,18 @@ static int start(struct loop *l, struct err *err)
     l->at.seed = c->seed;
     if (c->resume)
         rc = restore(l, err);
-    if (!l->at.config)
-        l->at.config = xstrdup(c->config);
+    free(l->at.config); /* settings may have been changed */
     free(l->at.data);
+    l->at.config = xstrdup(c->config);
     l->at.data = xstrdup(c->data);
+    if (!rc && c->begin)
+        rc = c->begin(c->ctx, l->at.step, err);
     if (!rc)
         rc = metrics_open(&l->metrics, lines, l->saved, err);
     free(lines);
     l->state = (struct train_state){ l->at.step, c->steps, NAN, NAN, NAN };
     train_progress_init(&l->progress, stderr, c->progress, l->at.step);
-    return rc ? rc : c->begin ? c->begin(c->ctx, l->at.step, err) : 0;
+    return rc;
 }
 
 int loop_run(const struct loop_config *c, struct err *err)

@@ -45,7 +45,8 @@ struct loop_config {
     const char *title;         /* of the report */
     int resume;
     enum train_progress_mode progress;
-    const volatile sig_atomic_t *stop; /* not 0: save and end; or NULL */
+    const volatile sig_atomic_t *stop; /* not 0: save, then ERR_STOPPED; or
+                                          NULL */
 
     /* Forward and backward passes of step (0, 1..): adds the gradient of the
      * step's whole loss to the parameters, whose gradients are 0. */
@@ -56,15 +57,17 @@ struct loop_config {
                  struct err *err);
     /* Writes RUN/model.safetensors. */
     int (*save)(void *ctx, int64_t step, struct err *err);
-    /* The first step that will be asked for: loaders start here; or NULL. */
+    /* The first step that will be asked for, before anything is written:
+     * loaders start here; or NULL. */
     int (*begin)(void *ctx, int64_t step, struct err *err);
     /* Whether to end before all steps are done; or NULL. */
     int (*done)(void *ctx);
     void *ctx;
 };
 
-/* Runs to the end, to a signal (*stop), or to an error; what was saved stays.
- * ERR_FORMAT where resume does not fit the run that is there; without resume
+/* Runs to the end, or to an error; what was saved stays. ERR_STOPPED where
+ * *stop ended it, after all was saved. ERR_FORMAT where resume does not fit the
+ * run that is there, ERR_ARG where that has more steps already; without resume
  * the caller sees to it that RUN is new. */
 int loop_run(const struct loop_config *c, struct err *err);
 

@@ -83,6 +83,33 @@ static int make_tokenizer(struct pretrain *t, struct err *err)
     return rc;
 }
 
+/* Tokens that another program made: number i is that of sample i * step. Behind
+ * the last one nothing counts; programs differ in what they do with the end,
+ * but half a second is of another rate or another recording. */
+static int read_codes(struct pretrain *t, const struct crop *crop,
+                      int32_t *token, struct err *err)
+{
+    char *path = tokens_npy_path(crop->path, t->c->codes_dir);
+    int64_t step = tokenizer_step(t->tokenizer), n = 0;
+    int64_t first = crop->start / step, due = crop->of / step;
+    int32_t *all = NULL;
+    int rc = tokens_read_npy(&all, &n, path, t->model, err);
+
+    if (!rc && llabs(n - due) > t->model->sample_rate / 2 / step)
+        rc = err_set(err, ERR_FORMAT, "%s: %lld tokens, but %s has %lld "
+                     "(%g s, one each %lld samples)", path, (long long)n,
+                     crop->path, (long long)due,
+                     (double)crop->of / t->model->sample_rate,
+                     (long long)step);
+    for (int64_t k = 0; k < t->streams && !rc; k++)
+        for (int64_t i = 0; i < t->frames; i++)
+            token[k * t->frames + i] =
+                first + i < n ? all[(first + i) * t->streams + k] : -1;
+    free(all);
+    free(path);
+    return rc;
+}
+
 /* sample_tokens: (count, streams) -> (streams, tokens). */
 static int tokenize(void *ctx, const struct sample_clean *clean,
                     int32_t *token, struct err *err)
@@ -90,6 +117,8 @@ static int tokenize(void *ctx, const struct sample_clean *clean,
     struct pretrain *t = ctx;
     int32_t *all = t->token[clean->thread];
 
+    if (t->c->codes)
+        return read_codes(t, clean->crop, token, err);
     if (tokenizer_is_mel(t->tokenizer) && clean->mel)
         TRY(tokenizer_mel(t->tokenizer, clean->mel, clean->frames, all, err));
     else
@@ -159,8 +188,8 @@ static int make_sampler(struct pretrain *t, struct err *err)
         c.extra_bytes = cqtloss_bytes(t->frames);
     }
     if (c.hide == HIDE_SPANS && !bert)
-        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for encoders "
-                       "of type bert");
+        return err_set(err, ERR_ARG, "train.mask: \"embedding\" is for "
+                       "encoders of type bert");
     return sampler_new(&t->sampler, &c, err);
 }
 
@@ -205,12 +234,24 @@ static int first_values(struct pretrain *t, struct err *err)
         TRY(params_load(&t->params, c->init, NULL, err));
     if (c->tokens)
         return take_tokens(t, c->tokens, err);
-    for (int i = 0; i < t->model->n_tokens && !c->init && !c->resume; i++)
+    if (c->init || c->resume || c->codes)
+        return 0;
+    for (int i = 0; i < t->model->n_tokens; i++)
         if (t->model->tokens[i].type != TOKENS_RANDOM)
             return err_set(err, ERR_UNSUPPORTED, "the tokens of %s are learned "
                            "from music: make them with mfm tokenize --fit, and "
                            "give the file with --tokens", t->model->name);
     return 0;
+}
+
+/* Crops begin where a token does, if those are in files. */
+static void align(struct pretrain *t)
+{
+    int64_t step = t->c->codes ? tokenizer_step(t->tokenizer) : 1;
+
+    corpus_align(t->c->train, step);
+    if (t->c->valid)
+        corpus_align(t->c->valid, step);
 }
 
 static int set_up(struct pretrain *t, struct err *err)
@@ -238,6 +279,7 @@ static int set_up(struct pretrain *t, struct err *err)
         TRY(cqtloss_init(&t->cqt, &t->params, t->c->threads, err));
     TRY(make_sampler(t, err));
     TRY(make_desks(t, err));
+    align(t);
     for (int k = 0; k < t->streams; k++)
         t->target[k] = xcalloc(part * (size_t)t->frames,
                                sizeof(**t->target));
@@ -285,8 +327,15 @@ static int begin(void *ctx, int64_t step, struct err *err)
         .ctx = t->sampler
     };
 
+    char *path = xasprintf("%s/config.json", t->c->dir);
+    int rc;
+
     sampler_parts(t->sampler, c.part_bytes);
-    return loader_new(&t->loader, &c, err);
+    rc = loader_new(&t->loader, &c, err);
+    if (!rc)
+        rc = preset_write(t->c->preset, path, err);
+    free(path);
+    return rc;
 }
 
 /* Tokens of each stream that count in the whole batch, and how the codes of
@@ -453,14 +502,24 @@ static int make_valid(struct pretrain *t, struct err *err)
     return t->c->valid ? validate_init(&t->valid, &c, err) : 0;
 }
 
+static int check(const struct pretrain_config *c, struct err *err)
+{
+    if (c->preset->train.precision == TRAIN_FP16)
+        return err_set(err, ERR_UNSUPPORTED, "train.precision: no fp16 on the "
+                       "CPU: f32, bf16 or auto");
+    return 0;
+}
+
 int pretrain_run(const struct pretrain_config *c, struct backend *be,
                  struct err *err)
 {
     struct pretrain t = { .c = c, .set = &c->preset->train,
                           .model = &c->preset->model, .be = be };
     struct strbuf json = STRBUF_INIT;
-    int rc = set_up(&t, err);
+    int rc = check(c, err);
 
+    if (!rc)
+        rc = set_up(&t, err);
     t.path = xasprintf("%s/model.safetensors", c->dir);
     preset_print(c->preset, &json);
     if (!rc)

@@ -17,18 +17,22 @@ struct pretrain_config {
     struct corpus *train;
     struct corpus *valid;  /* NULL: no validation */
     const char *data;      /* fingerprint of the training data */
-    const char *dir;       /* RUN, exists */
+    const char *dir;       /* RUN, exists; config.json is written too */
     struct model *tokens;  /* codebooks to predict; NULL: drawn from the seed */
     struct model *init;    /* weights to begin with; or NULL */
+    int codes;             /* tokens are read from NAME.npy (tokens.h) */
+    const char *codes_dir; /* in this folder; NULL: beside the audio */
     int threads;           /* of the loader */
     int resume;
     enum train_progress_mode progress;
     const volatile sig_atomic_t *stop; /* loop.h */
 };
 
-/* Runs, or goes on with, a run (loop.h). ERR_ARG and ERR_FORMAT where preset,
- * tokens, weights and a checkpoint do not fit one another; ERR_UNSUPPORTED
- * where tokens that must be fitted are not given. */
+/* Runs, or goes on with, a run (loop.h). config.json is written once everything
+ * fits. With codes, both corpora are aligned to tokens. ERR_ARG and ERR_FORMAT
+ * where preset, tokens, weights and a checkpoint do not fit one another;
+ * ERR_UNSUPPORTED where tokens that must be fitted are not given; ERR_STOPPED
+ * where a signal ended it. */
 int pretrain_run(const struct pretrain_config *c, struct backend *be,
                  struct err *err);
 

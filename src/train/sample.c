@@ -191,7 +191,7 @@ int sampler_prepare(void *ctx, const struct loader_sample *in,
     const struct sampler_config *c = &s->config;
     struct desk *desk = &s->desk[in->thread];
     const struct sample_clean clean = { in->x, c->samples, desk->clean,
-                                        s->frames, in->thread };
+                                        s->frames, &in->crop, in->thread };
     uint8_t *hidden = part[SAMPLE_HIDDEN];
     int32_t *target = part[SAMPLE_TARGETS];
 

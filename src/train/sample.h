@@ -23,6 +23,7 @@ struct sample_clean {
     int64_t n;
     const float *mel; /* (frames, bands) normalised; NULL: mel.bands is 0 */
     int64_t frames;
+    const struct crop *crop; /* where it is from */
     int thread;       /* 0 .. sampler_config.threads - 1 */
 };
 

@@ -160,6 +160,36 @@ START_TEST(linear_and_backward)
 }
 END_TEST
 
+/* Both products at once: the bits of one after the other, though dy is converted
+ * to bf16 once only. */
+START_TEST(backward_at_once)
+{
+    const struct linear_case *c = &cases[_i / 2];
+    struct matmul_opts o = { .scale = c->scale, .accumulate = c->accumulate };
+    struct linear a, b;
+    struct tensor *dbias[2] = { NULL, NULL };
+
+    if (!use(_i % 2))
+        return;
+    linear_make(c, &a);
+    linear_make(c, &b);
+    if (_i % 4 < 2) {
+        dbias[0] = &a.dbias.t;
+        dbias[1] = &b.dbias.t;
+    }
+    ck_assert(!be->ops->matmul_dw(be, &a.dw.t, dbias[0], &a.dy.t, &a.x.t,
+                                  c->scale, NULL));
+    ck_assert(!be->ops->matmul_dx(be, &a.dx.t, &a.dy.t, &a.w.t, o, NULL));
+    ck_assert(!be->ops->matmul_backward(be, &b.dx.t, &b.dw.t, dbias[1], &b.dy.t,
+                                        &b.x.t, &b.w.t, o, NULL));
+    ck_assert_mem_eq(a.dx.t.data, b.dx.t.data, (size_t)(c->r * c->k) * 4);
+    ck_assert_mem_eq(a.dw.t.data, b.dw.t.data, (size_t)(c->m * c->k) * 4);
+    ck_assert_mem_eq(a.dbias.t.data, b.dbias.t.data, (size_t)c->m * 4);
+    linear_drop(&a);
+    linear_drop(&b);
+}
+END_TEST
+
 /* Weights that an optimiser changes, or memory that is used again for others:
  * no stale copy of them may be used. */
 START_TEST(weights_that_change)
@@ -205,6 +235,7 @@ int main(void)
     }
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, linear_and_backward, 0, 2 * COUNT(cases));
+    tcase_add_loop_test(t, backward_at_once, 0, 2 * COUNT(cases));
     tcase_add_loop_test(t, weights_that_change, 0, 2);
     suite_add_tcase(s, t);
     rc = unit_run(s);
