@@ -2,9 +2,9 @@
  * stream that annotation uses (model/stream.h), and kept in a file.
  *
  * States that are mel of some seconds (model/melstack.h) would be hundreds of
- * times larger than the mel: for these the file, and windows, hold the rows that
- * states are made of. So what is handed round is a window, which the loaders
- * copy, and states_of makes of it what heads read. */
+ * times larger than the mel: for these the file, and windows, hold the rows
+ * that states are made of. So what is handed round is a window, which the
+ * loaders copy, and states_of makes of it what heads read. */
 #ifndef TRAIN_STATES_H
 #define TRAIN_STATES_H
 
@@ -47,9 +47,9 @@ int64_t states_room(const struct states *s, int64_t n);
  * (states_room); where there are none they are zeros, as are rows of mel. */
 void states_window(const struct states *s, size_t song, int64_t first,
                    int64_t n, float *window);
-/* Hidden state (n, D) of layer number i of those that are kept, from a window of
- * n states: in the window itself, or made in room (n, D). room may be NULL where
- * states_stacked says no. */
+/* Hidden state (n, D) of layer number i of those that are kept, from a window
+ * of n states: in the window itself, or made in room (n, D). room may be NULL
+ * where states_stacked says no. */
 const float *states_of(const struct states *s, const float *window, int i,
                        int64_t n, float *room);
 int states_stacked(const struct states *s);
