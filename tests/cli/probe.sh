@@ -206,16 +206,16 @@ expect_no_file no.safetensors.run
 mkdir mixed
 cp songs/* mixed
 cp songs/rock50s.wav mixed/broken.wav
-echo "0.5 C:maj C:maj" >mixed/broken.lab
+printf '0.5\t1\nx\t2\n' >mixed/broken.beats
 # shellcheck disable=SC2086
-run probe chords -m base.safetensors --data mixed --steps 2 $SHORT \
+run probe beats -m base.safetensors --data mixed --steps 2 $SHORT \
     -o mixed.safetensors
 expect_exit 0
 expect_one_line_stderr
-expect_in_stderr "broken.lab:1"
-rm mixed/rock50s.lab
+expect_in_stderr "broken.beats:2"
+rm mixed/rock50s.beats
 # shellcheck disable=SC2086
-run probe chords -m base.safetensors --data mixed --steps 2 $SHORT \
+run probe beats -m base.safetensors --data mixed --steps 2 $SHORT \
     -o none.safetensors
 expect_exit 2
 expect_lines 2 stderr
