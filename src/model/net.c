@@ -166,25 +166,14 @@ static void conformer_release(struct conformer_net *c, int layers)
 int net_new(struct net **out, const struct model_config *c, struct params *p,
             const struct net_options *o, struct err *err)
 {
-<<<<<<< HEAD
-    int all = c->encoder.layers;
+    int all = c->encoder.layers, bert = c->encoder.type == ENCODER_BERT;
     struct net *n;
 
     if (c->encoder.type == ENCODER_MEL)
         return err_set(err, ERR_UNSUPPORTED, "an encoder of type mel has no "
                        "weights that could learn");
     *out = n = xcalloc(1, sizeof(*n));
-    if (c->encoder.type == ENCODER_BERT)
-        return bert_net_new(&n->bert, c, p, o, err);
-    n->config = c;
-=======
-    struct net *n = xcalloc(1, sizeof(*n));
-    int all = c->encoder.layers, bert = c->encoder.type == ENCODER_BERT;
-
-    (void)err;
-    *out = n;
     n->config = &c->encoder;
->>>>>>> tnet
     n->p = p;
     n->options = *o;
     n->layers = o->layers > 0 && o->layers < all ? o->layers : all;
