@@ -12,6 +12,7 @@
 #include "model/find.h"
 #include "model/net.h"
 #include "tensor/backend.h"
+#include "train/pretrain.h"
 #include "train/protocol.h"
 #include "train/selftrain.h"
 #include "train/supervise.h"
@@ -444,25 +445,21 @@ static int add_head(struct job *j, const char *task, struct err *err)
 
 static int add_heads(struct job *j, struct err *err)
 {
-    struct strbuf text = STRBUF_INIT;
-    cJSON *now = NULL;
-    int rc = 0;
+    for (int i = 0; i < j->n_tasks; i++)
+        TRY(add_head(j, j->task[i], err));
+    return preset_settle(&j->config, err);
+}
 
-    for (int i = 0; i < j->n_tasks && !rc; i++)
-        rc = add_head(j, j->task[i], err);
-    if (rc)
-        return rc;
-    config_print(&j->config.model, &text);
-    rc = json_parse(&now, text.s, text.len, err);
-    if (!rc) {
-        cJSON_DeleteItemFromObjectCaseSensitive(j->config.json, "heads");
-        cJSON_AddItemToObject(j->config.json, "heads",
-                              cJSON_DetachItemFromObjectCaseSensitive(now,
-                                                                      "heads"));
-    }
-    cJSON_Delete(now);
-    strbuf_release(&text);
-    return rc;
+/* An encoder that knows nothing yet hears mel normalised as these songs are. */
+static int measure(struct job *j, struct err *err)
+{
+    struct model_config *c = &j->config.model;
+
+    if (!j->preset)
+        return 0;
+    TRY(pretrain_measure(&c->mel, j->corpus, c->sample_rate,
+                         (uint64_t)j->config.train.seed, err));
+    return preset_settle(&j->config, err);
 }
 
 /* ---- run ---- */
@@ -557,6 +554,7 @@ static int go(struct job *j, const char *tasks, struct err *err)
         TRY(add_heads(j, err));
     TRY(open_songs(j, err));
     if (!j->resume) {
+        TRY(measure(j, err));
         remember(j, tasks);
         if (j->common.force)
             rundir_clear(j->dir);
