@@ -227,6 +227,7 @@ int main(void)
     tcase_add_test(c, songs_add_folder);
     tcase_add_test(c, songs_add_some_tasks);
     tcase_add_test(c, songs_add_refuses);
+    tcase_add_test(c, songs_add_passes_over_broken_labels);
     tcase_add_test(c, songs_add_held);
     tcase_add_test(c, songs_add_splits);
     tcase_add_test(c, songs_tags_sorted);
