@@ -29,7 +29,7 @@ struct net_options {
 void net_describe(const struct model_config *c, struct params *p);
 
 /* c and p (allocated) are borrowed and outlive it. ERR_UNSUPPORTED for encoders
- * without weights (melstack.h); net_describe adds only their tokens' tensors. */
+ * without weights (melstack.h), of which net_describe adds only the tokens. */
 int net_new(struct net **out, const struct model_config *c, struct params *p,
             const struct net_options *o, struct err *err);
 void net_free(struct net *n); /* NULL is allowed */
