@@ -663,8 +663,8 @@ int cmd_probe(int argc, char **argv)
     const struct cmd_usage usage = {
         "probe",
         "mfm probe TASK[,TASK...] -m MODEL --data DIR... [OPTIONS] -o FILE\n"
-        "mfm probe TASK[,TASK...] --preset NAME [--finetune] --data DIR... -o "
-        "FILE\n"
+        "mfm probe TASK[,TASK...] --preset NAME [--finetune] --data DIR "
+        "-o FILE\n"
         "mfm probe --resume -o FILE",
         "Trains heads for beats, chords, structure, key and tag on an encoder\n"
         "that stays as it is (frozen), or learns with them (--finetune). The\n"

@@ -225,11 +225,11 @@ expect_no_file none.safetensors.run
 # an encoder that hears the sound
 if [ -e "$SHARED/fixtures/golden/bert_prenorm/pytorch_model.bin" ]; then
     run convert "$SHARED/fixtures/golden/bert_prenorm/pytorch_model.bin" \
-        -o bert.safetensors
+        -o mert.safetensors
     expect_exit 0
     for how in "" --finetune; do
         # shellcheck disable=SC2086
-        run probe key,beats -m bert.safetensors --data songs $how --steps 2 \
+        run probe key,beats -m mert.safetensors --data songs $how --steps 2 \
             $SHORT --set train.crop=1 -o bert$how.safetensors
         expect_exit 0
         labels bert$how.safetensors >/dev/null
