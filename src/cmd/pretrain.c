@@ -241,25 +241,6 @@ static int take_tokens(struct job *j, struct err *err)
     return config_check(c, err);
 }
 
-/* The model part of the settings as it now is. */
-static int settle(struct job *j, struct err *err)
-{
-    struct strbuf text = STRBUF_INIT;
-    static const char *const parts[] = { "mel", "tokens" };
-    cJSON *now = NULL;
-    int rc;
-
-    config_print(&j->config.model, &text);
-    rc = json_parse(&now, text.s, text.len, err);
-    for (size_t i = 0; i < ARRAY_LEN(parts) && !rc; i++)
-        cJSON_ReplaceItemInObjectCaseSensitive(
-            j->config.json, parts[i],
-            cJSON_DetachItemFromObjectCaseSensitive(now, parts[i]));
-    cJSON_Delete(now);
-    strbuf_release(&text);
-    return rc;
-}
-
 /* Mean and deviation of the mel, and the kind of tokens. */
 static int measure(struct job *j, struct err *err)
 {
@@ -274,7 +255,7 @@ static int measure(struct job *j, struct err *err)
                              (uint64_t)j->config.train.seed, err));
     log_info("mel: mean %.3f dB, standard deviation %.3f dB", c->mel.mean,
              c->mel.std);
-    return settle(j, err);
+    return preset_settle(&j->config, err);
 }
 
 /* ---- what is done ---- */
@@ -433,7 +414,8 @@ static void run_options(struct opt *all, struct job *j)
         { 0, "loaders", OPT_INT, &j->loaders, "N", "threads that prepare music "
           "(default: 2)", 1, 256, NULL },
         { 0, "memory", OPT_DOUBLE, &j->memory, "GB", "decoded music that may "
-          "be kept (default: a quarter of the machine's memory)", 0, 1e6, NULL },
+          "be kept (default: a quarter of the machine's memory)", 0, 1e6,
+          NULL },
         { 0, "dry-run", OPT_FLAG, &j->dry_run, NULL, "print parameters, work "
           "and memory, and stop", 0, 0, NULL },
     };

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/xalloc.h"
 #include "decode/chords.h"
@@ -17,6 +18,12 @@
 enum { LEAST_BEATS = 4 };
 static const double EDGE = 0.5; /* s, from a boundary that may be wrong */
 
+/* A file, whatever its name. */
+struct file_id {
+    dev_t dev;
+    ino_t ino;
+};
+
 struct labeller {
     const struct selftrain_config *c;
     const char **task; /* of c->learns, n of them */
@@ -24,7 +31,42 @@ struct labeller {
     struct encoder *encoder;
     struct mel *mel;
     struct heads *heads;
+    struct file_id *known; /* sorted */
+    size_t n_known, cap_known;
 };
+
+/* ---- songs that are there already ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct file_id *x = a, *y = b;
+
+    if (x->dev != y->dev)
+        return x->dev < y->dev ? -1 : 1;
+    return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+static void note_known(struct labeller *l, const struct songs *s)
+{
+    struct stat st;
+
+    for (size_t i = 0; s && i < s->n; i++)
+        if (!stat(s->v[i].audio, &st)) {
+            ARRAY_GROW(l->known, l->n_known, l->cap_known);
+            l->known[l->n_known++] = (struct file_id){ st.st_dev, st.st_ino };
+        }
+}
+
+static int is_known(const struct labeller *l, const char *path)
+{
+    struct file_id id;
+    struct stat st;
+
+    if (!l->n_known || stat(path, &st))
+        return 0;
+    id = (struct file_id){ st.st_dev, st.st_ino };
+    return bsearch(&id, l->known, l->n_known, sizeof(id), by_id) != NULL;
+}
 
 /* ---- what is sure ---- */
 
@@ -308,8 +350,14 @@ int selftrain_add(struct songs *s, const struct selftrain_config *c,
     int rc;
 
     memset(r, 0, sizeof(*r));
+    note_known(&l, s);
+    note_known(&l, c->held);
+    if (l.n_known)
+        qsort(l.known, l.n_known, sizeof(*l.known), by_id);
     rc = open_labeller(&l, err);
     for (size_t i = 0; i < c->list->n && !rc; i++) {
+        if (is_known(&l, c->list->item[i].path))
+            continue;
         if (corpus_hold(c->corpus, i, &(struct err){0}))
             continue; /* it was logged */
         rc = label_song(s, &l, i, r, err);
@@ -319,5 +367,6 @@ int selftrain_add(struct songs *s, const struct selftrain_config *c,
     encoder_free(l.encoder);
     mel_free(l.mel);
     free(l.task);
+    free(l.known);
     return rc;
 }

@@ -30,6 +30,7 @@ struct selftrain_config {
     struct corpus *corpus;             /* of that list */
     const struct model_config *learns; /* whose heads are to learn: each needs
                                           one of the model of its task */
+    const struct songs *held;          /* NULL, or songs that must not join */
     double confidence;                 /* P, 0..1 */
 };
 
@@ -38,9 +39,10 @@ struct selftrain_result {
     double seconds[DATASET_TASKS];   /* of which so much counts */
 };
 
-/* Appends to s those songs with a label that counts, in the order of the list.
- * Recordings that cannot be decoded are left out, as corpus_hold logs. ERR_ARG
- * names a head that the model lacks; else as encoder_new and heads_new. */
+/* Appends to s those songs with a label that counts, in the order of the list,
+ * but not files that are in s or held already. Recordings that cannot be
+ * decoded are left out, as corpus_hold logs. ERR_ARG names a head that the
+ * model lacks; else as encoder_new and heads_new. */
 int selftrain_add(struct songs *s, const struct selftrain_config *c,
                   struct selftrain_result *r, struct err *err);
 

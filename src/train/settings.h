@@ -4,13 +4,12 @@
  *      "lr": 1e-4, "lr_head": 0, "lr_floor": 0, "warmup": 30000,
  *      "schedule": "constant", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8,
  *      "decay": 0, "clip": 1, "ema": 0, "mask": "noise", "mask_block": 0.4,
- *      "mask_probability": 0.6,
- *      "noise_std": 0.1, "mixture": 0, "cqt_weight": 0, "dropout": 0,
- *      "layer_drop": 0, "checkpoint": false, "precision": "auto",
- *      "log_every": 50, "valid_every": 1000, "save_every": 1000, "keep": 2,
- *      "augment": false, "patience": 0, "weight_beat": 4, "weight_downbeat": 8,
- *      "weight_none": 1, "widen_beat": 0.5, "weight_boundary": 3,
- *      "reach_boundary": 0.5}
+ *      "mask_probability": 0.6, "noise_std": 0.1, "mixture": 0,
+ *      "cqt_weight": 0, "dropout": 0, "layer_drop": 0, "checkpoint": false,
+ *      "precision": "auto", "log_every": 50, "valid_every": 1000,
+ *      "save_every": 1000, "keep": 2, "augment": false, "patience": 0,
+ *      "weight_beat": 4, "weight_downbeat": 8, "weight_none": 1,
+ *      "widen_beat": 0.5, "weight_boundary": 3, "reach_boundary": 0.5}
  *
  * What is absent has the value in settings_default. */
 #ifndef TRAIN_SETTINGS_H

@@ -160,8 +160,8 @@ START_TEST(linear_and_backward)
 }
 END_TEST
 
-/* Both products at once: the bits of one after the other, though dy is converted
- * to bf16 once only. */
+/* Both products at once: the bits of one after the other, though dy is turned
+ * into bf16 once only. */
 START_TEST(backward_at_once)
 {
     const struct linear_case *c = &cases[_i / 2];

@@ -374,17 +374,22 @@ START_TEST(pool_both)
 }
 END_TEST
 
+/* One matrix, more than a tile large, and several small ones. */
 START_TEST(transpose_tiles)
 {
-    enum { R = 37, C = 67 };
-    struct guarded x = make(R, C, 0, 1), y = make(C, R, 0, 2);
+    static const int sizes[2][3] = { { 1, 37, 67 }, { 3, 5, 4 } };
+    int n = sizes[_i][0], r = sizes[_i][1], c = sizes[_i][2];
+    struct guarded x = n > 1 ? make(n, r, c, 1) : make(r, c, 0, 1);
+    struct guarded y = n > 1 ? make(n, c, r, 2) : make(c, r, 0, 2);
 
-    ck_assert(!be->ops->transpose(be, &y.t, &x.t, 0, NULL));
-    for (int i = 0; i < R * C; i++)
-        ck_assert(y.t.data[i % C * R + i / C] == x.t.data[i]);
-    ck_assert(!be->ops->transpose(be, &y.t, &x.t, 1, NULL));
-    for (int i = 0; i < R * C; i++)
-        ck_assert(y.t.data[i % C * R + i / C] == 2 * x.t.data[i]);
+    for (int add = 0; add < 2; add++) {
+        ck_assert(!be->ops->transpose(be, &y.t, &x.t, add, NULL));
+        for (int i = 0; i < n * r * c; i++) {
+            int in = i % (r * c), to = i - in + in % c * r + in / c;
+
+            ck_assert(y.t.data[to] == (float)(1 + add) * x.t.data[i]);
+        }
+    }
     drop(&x);
     drop(&y);
 }
@@ -553,7 +558,7 @@ int main(void)
     tcase_add_test(t, rotary_backward);
     tcase_add_loop_test(t, depthwise_backward, 0, COUNT(depthwise_cases));
     tcase_add_loop_test(t, pool_both, 0, COUNT(pool_cases));
-    tcase_add_test(t, transpose_tiles);
+    tcase_add_loop_test(t, transpose_tiles, 0, 2);
     tcase_add_loop_test(t, attention_both, 0, COUNT(attention_cases));
     tcase_add_loop_test(t, attention_half, 0, 2);
     suite_add_tcase(s, t);

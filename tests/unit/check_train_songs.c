@@ -93,7 +93,7 @@ START_TEST(songs_add_passes_over_broken_labels)
     tree_put(&tree, "a.beats", "0.5\t1\nx\t2\n");
     add(SONGS_TRAIN, ALL, 0);
     ck_assert_uint_eq(songs.n, 1);
-    ck_assert_str_eq(songs.v[0].id, "b");
+    ck_assert_str_eq(songs.v[0].id, "sub/b");
     ck_assert_uint_eq(songs.broken, 1);
 }
 END_TEST
@@ -227,6 +227,7 @@ int main(void)
     tcase_add_test(c, songs_add_folder);
     tcase_add_test(c, songs_add_some_tasks);
     tcase_add_test(c, songs_add_refuses);
+    tcase_add_test(c, songs_add_passes_over_broken_labels);
     tcase_add_test(c, songs_add_held);
     tcase_add_test(c, songs_add_splits);
     tcase_add_test(c, songs_tags_sorted);
