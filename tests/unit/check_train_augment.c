@@ -106,6 +106,43 @@ START_TEST(augment_samples_constant)
 }
 END_TEST
 
+/* The other song's power is as many dB below as drawn; silence adds nothing. */
+START_TEST(augment_mix_levels)
+{
+    struct augment_options o = AUGMENT_OPTIONS_INIT;
+    float x[100], y[100], was[100];
+    struct augment a;
+    int mixed = 0;
+
+    o.mix = 0.5;
+    for (uint64_t k = 0; k < 400; k++) {
+        double ours = 0, more = 0;
+
+        augment_draw(&a, &o, 3, k);
+        ck_assert(a.mix_at >= -20 && a.mix_at <= -6);
+        ck_assert(a.mix_song >= 0 && a.mix_song < 1 && a.mix_place < 1);
+        mixed += a.mix;
+        for (int i = 0; i < 100; i++) {
+            was[i] = x[i] = (float)sin(i);
+            y[i] = (float)(0.01 * cos(i * i));
+        }
+        augment_mix(x, y, 100, &a);
+        for (int i = 0; i < 100; i++) {
+            ours += was[i] * was[i];
+            more += (x[i] - was[i]) * (x[i] - was[i]);
+        }
+        ck_assert_double_eq_tol(10 * log10(more / ours), a.mix_at, 1e-3);
+    }
+    ck_assert_int_lt(abs(mixed - 200), 48); /* 4.8 standard deviations */
+    memset(y, 0, sizeof(y));
+    memcpy(was, x, sizeof(x));
+    augment_mix(x, y, 100, &a);
+    ck_assert_mem_eq(x, was, sizeof(x));
+    augment_mix(y, x, 100, &a);
+    ck_assert_float_eq(y[1], 0);
+}
+END_TEST
+
 START_TEST(augment_draw_ranges)
 {
     const struct augment_options o = AUGMENT_OPTIONS_INIT;
@@ -192,6 +229,7 @@ int main(void)
     tcase_add_test(c, augment_samples_no_alias);
     tcase_add_test(c, augment_samples_copies);
     tcase_add_test(c, augment_samples_constant);
+    tcase_add_test(c, augment_mix_levels);
     tcase_add_test(c, augment_draw_ranges);
     tcase_add_test(c, augment_mel_formulas);
     tcase_add_test(c, augment_mel_nothing);

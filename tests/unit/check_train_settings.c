@@ -54,6 +54,25 @@ START_TEST(settings_parse_reads)
 }
 END_TEST
 
+/* Fields of the struct inside have names of their own. */
+START_TEST(settings_parse_target)
+{
+    struct settings s;
+
+    ck_assert_msg(!parse(&s, "{\"weight_beat\": 2, \"weight_downbeat\": 3,"
+                         " \"weight_none\": 0.5, \"widen_beat\": 0,"
+                         " \"weight_boundary\": 7, \"reach_boundary\": 1}"),
+                  "%s", err.msg);
+    ck_assert(s.target.beat == 2 && s.target.downbeat == 3 &&
+              s.target.none == 0.5 && s.target.widen == 0 &&
+              s.target.boundary == 7 && s.target.reach == 1);
+    ck_assert(!parse(&s, "{}"));
+    ck_assert(s.target.beat == 4 && s.target.reach == 0.5);
+    ck_assert_int_eq(parse(&s, "{\"weight_none\": 0}"), ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "train.weight_none"));
+}
+END_TEST
+
 START_TEST(settings_json_reads_back)
 {
     struct settings s, back;
@@ -101,6 +120,7 @@ int main(void)
 
     tcase_add_test(t, settings_parse_defaults);
     tcase_add_test(t, settings_parse_reads);
+    tcase_add_test(t, settings_parse_target);
     tcase_add_test(t, settings_json_reads_back);
     tcase_add_test(t, settings_parse_refuses);
     suite_add_tcase(s, t);

@@ -275,6 +275,37 @@ START_TEST(target_fill_part)
 }
 END_TEST
 
+/* Rows 0.1 s apart: those count whose middle is in a stretch, its start
+ * included and its end not. */
+START_TEST(target_fill_sure)
+{
+    static const struct stretch sure[] = { { 0.25, 0.45 }, { 0.6, 0.65 } };
+    struct excerpt x = whole;
+
+    x.sure = sure;
+    x.n_sure = 2;
+    fill(&beats_head, 8, &x);
+    for (int i = 0; i < 8; i++)
+        row_yes(i, 0, 0, i == 2 || i == 3);
+    x.n_sure = 0; /* sure of nothing */
+    fill(&beats_head, 8, &x);
+    for (int i = 0; i < 8; i++)
+        row_yes(i, 0, 0, 0);
+}
+END_TEST
+
+/* A score of NaN: neither present nor absent. */
+START_TEST(target_fill_unknown_tags)
+{
+    tags_append(&a.tags, tag_head.classes[0], NAN);
+    tags_append(&a.tags, tag_head.classes[1], 1);
+    fill(&tag_head, 1, &whole);
+    ck_assert(t.yes[0] == 0 && t.no[0] == 0);
+    ck_assert(t.yes[1] == 1 && t.no[1] == 0);
+    ck_assert(t.yes[2] == 0 && t.no[2] == 1);
+}
+END_TEST
+
 START_TEST(target_check_refuses)
 {
     char *sevenths[] = { "C:maj", "C:sus4" };
@@ -324,6 +355,8 @@ int main(void)
     tcase_add_test(c, target_fill_key);
     tcase_add_test(c, target_fill_tags);
     tcase_add_test(c, target_fill_part);
+    tcase_add_test(c, target_fill_sure);
+    tcase_add_test(c, target_fill_unknown_tags);
     tcase_add_test(c, target_check_refuses);
     suite_add_tcase(s, c);
     return unit_run(s);
