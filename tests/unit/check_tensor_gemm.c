@@ -160,6 +160,41 @@ START_TEST(linear_and_backward)
 }
 END_TEST
 
+/* Both at once; more than one call adds up in dw and dbias alone. */
+START_TEST(linear_backward_at_once)
+{
+    const struct linear_case *c = &cases[_i / 2];
+    struct matmul_opts o = { .scale = c->scale, .accumulate = c->accumulate };
+    int with_bias = _i % 4 < 2;
+    struct linear l;
+
+    if (!use(_i % 2))
+        return;
+    linear_make(c, &l);
+    linear_want(c, &l);
+    ck_assert(!be->ops->matmul_backward(be, &l.dx.t, &l.dw.t,
+                                        with_bias ? &l.dbias.t : NULL,
+                                        &l.dy.t, &l.x.t, &l.w.t, o, NULL));
+    near(&l.dx, "dx");
+    near(&l.dw, "dw");
+    tolerance = 1e-5; /* sums of f32 in any precision; terms cancel */
+    for (int i = 0; i < c->m && !with_bias; i++) /* left alone */
+        l.dbias.want[i] = l.dbias.t.data[i];
+    near(&l.dbias, "dbias");
+    tolerance = _i % 2 ? 1e-2 : 2e-6;
+    if (!c->accumulate) { /* dx is written anew */
+        for (int64_t i = 0; i < l.dw.rows * l.dw.cols; i++)
+            l.dw.want[i] = l.dw.t.data[i];
+        linear_want(c, &l);
+        ck_assert(!be->ops->matmul_backward(be, &l.dx.t, &l.dw.t, NULL,
+                                            &l.dy.t, &l.x.t, &l.w.t, o, NULL));
+        near(&l.dx, "dx");
+        near(&l.dw, "dw");
+    }
+    linear_drop(&l);
+}
+END_TEST
+
 /* Weights that an optimiser changes, or memory that is used again for others:
  * no stale copy of them may be used. */
 START_TEST(weights_that_change)
@@ -205,6 +240,7 @@ int main(void)
     }
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, linear_and_backward, 0, 2 * COUNT(cases));
+    tcase_add_loop_test(t, linear_backward_at_once, 0, 2 * COUNT(cases));
     tcase_add_loop_test(t, weights_that_change, 0, 2);
     suite_add_tcase(s, t);
     rc = unit_run(s);

@@ -108,6 +108,45 @@ START_TEST(glu_backward)
 }
 END_TEST
 
+/* ---- rows that become a vector ---- */
+
+/* in[0] is x, in[1] the vector; dim: columns. Row r is hidden where r % 3 is
+ * 1. */
+static void rows_forward(const struct problem *p, double *y)
+{
+    int c = p->dim[0];
+
+    for (int64_t i = 0; i < p->out; i++)
+        y[i] = i / c % 3 == 1 ? p->in[1][i % c] : p->in[0][i];
+}
+
+START_TEST(replace_rows_both)
+{
+    enum { R = 11, C = 23 };
+    struct guarded x = make(R, C, 0, 1), v = make(C, 0, 0, 2);
+    struct guarded dy = make(R, C, 0, 3), dv = make(C, 0, 0, 4);
+    struct problem p = { .forward = rows_forward, .dim = { C } };
+    float *dv0 = copy(&dv);
+    uint8_t hidden[R];
+
+    for (int r = 0; r < R; r++)
+        hidden[r] = r % 3 == 1;
+    problem_set(&p, &dy, &x, &v, NULL);
+    ck_assert(!be->ops->replace_rows(be, &x.t, hidden, &v.t, NULL));
+    rows_forward(&p, p.y);
+    assert_near(x.t.data, p.y, x.n, 0);
+    ck_assert(!be->ops->replace_rows_backward(be, &dy.t, &dv.t, hidden, NULL));
+    assert_gradient(&p, 0, dy.t.data, NULL, 1);
+    assert_gradient(&p, 1, dv.t.data, dv0, 1);
+    problem_release(&p);
+    free(dv0);
+    drop(&x);
+    drop(&v);
+    drop(&dy);
+    drop(&dv);
+}
+END_TEST
+
 /* ---- normalisation ---- */
 
 static void layer_norm_forward(const struct problem *p, double *y)
@@ -548,6 +587,7 @@ int main(void)
     tcase_add_loop_test(t, act_all, ACT_NONE, ACT_GELU + 1);
     tcase_add_test(t, act_saturates);
     tcase_add_test(t, glu_backward);
+    tcase_add_test(t, replace_rows_both);
     tcase_add_loop_test(t, layer_norm_backward, 0, 2);
     tcase_add_loop_test(t, batch_norm_both, 0, 2);
     tcase_add_test(t, rotary_backward);

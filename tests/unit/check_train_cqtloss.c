@@ -118,7 +118,8 @@ START_TEST(cqtloss_target_of_a_tone)
 {
     enum { FRAMES = 75, RATE = 24000 };
     float *sound = malloc(RATE * sizeof(*sound));
-    float *a = malloc(cqtloss_bytes(FRAMES)), *b = malloc(cqtloss_bytes(FRAMES));
+    float *a = malloc(cqtloss_bytes(FRAMES));
+    float *b = malloc(cqtloss_bytes(FRAMES));
     struct err err = {0};
 
     ck_assert_uint_eq(cqtloss_bytes(FRAMES), FRAMES * N * sizeof(float));

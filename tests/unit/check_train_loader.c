@@ -235,7 +235,7 @@ START_TEST(loader_new_refuses_what_cannot_be)
     c.count = 0;
     refused(c);
     c = config_of(1);
-    c.crop = 0;
+    c.crop = -1;
     refused(c);
 }
 END_TEST

@@ -210,8 +210,8 @@ START_TEST(pretrain_run_on_any_threads)
 END_TEST
 
 /* In parts of 2, 2 and 1: without batch normalisation it is the same step but
- * for the order of sums. (With it, each part has statistics of its own, and with
- * dropout, masks of its own.) */
+ * for the order of sums. (With it, each part has statistics of its own, and
+ * with dropout, masks of its own.) */
 START_TEST(pretrain_run_in_parts)
 {
     double a[MOST], b[MOST], norm, parts, last;
