@@ -6,13 +6,17 @@
  *                                            tiled to SECONDS; bars of 3 and 4
  *   kbench encoder MODEL SECONDS REPEAT [THREADS [f32|bf16]]   one window's
  *                                            forward pass
+ *   kbench bf16 MODEL SECONDS [MEL.npy]      cosines of hidden states in bf16
+ *                                            and in f32, layer by layer, of
+ *                                            noise or of what mfm embed --layer
+ *                                            mel wrote
  *   kbench train MODEL SECONDS REPEAT [THREADS [BATCH [f32|bf16 [checkpoint]]]]
  *                                            forward, loss, backward
  *   kbench cpu REPEAT COMMAND [ARG...]       processor time of whole processes
  *   kbench watch COMMAND [ARG...]            resident memory, second by second
  *
- * All print what, seconds (the median), runs and rss_mb. The commands' own
- * output is thrown away. tools/bench runs this beside the peers of tools/peers,
+ * All but bf16 print what, seconds (the median), runs and rss_mb. The commands'
+ * own output is thrown away. tools/bench runs this beside the peers of tools/peers,
  * on the same input: `check` is a figure of the result that must agree. */
 #include "kbench.h"
 
@@ -262,6 +266,7 @@ static const struct bench {
     { "mel", 1, kbench_mel },
     { "dbn", 3, kbench_dbn },
     { "encoder", 3, kbench_encoder },
+    { "bf16", 2, kbench_bf16 },
     { "train", 3, kbench_train },
     { "cpu", 2, kbench_cpu },
     { "watch", 1, kbench_watch },
@@ -282,6 +287,7 @@ int main(int argc, char **argv)
     fputs("usage: kbench mel SECONDS [REPEAT]\n"
           "       kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]\n"
           "       kbench encoder MODEL SECONDS REPEAT [THREADS [PRECISION]]\n"
+          "       kbench bf16 MODEL SECONDS [MEL.npy]\n"
           "       kbench train MODEL SECONDS REPEAT [THREADS [BATCH [PRECISION"
           " [checkpoint]]]]\n"
           "       kbench cpu REPEAT COMMAND [ARG...]\n"

@@ -11,6 +11,7 @@ enum { MAX_REPEAT = 10000, MAX_SECONDS = 1000000 };
 
 int kbench_mel(int argc, char **argv, struct err *err);
 int kbench_dbn(int argc, char **argv, struct err *err);
+int kbench_bf16(int argc, char **argv, struct err *err); /* a line a layer */
 int kbench_encoder(int argc, char **argv, struct err *err);
 int kbench_train(int argc, char **argv, struct err *err);
 

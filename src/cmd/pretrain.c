@@ -67,6 +67,9 @@ static int open_preset(struct job *j, struct err *err)
         s->item[s->n + i] = more[i];
     if (!rc)
         rc = preset_open(&j->config, name, s->item, s->n + n, err);
+    if (!rc && j->config.model.encoder.type == ENCODER_MEL)
+        rc = err_set(err, ERR_ARG, "%s: an encoder of type mel has no weights "
+                     "that could learn", name);
     for (int i = 0; i < n; i++)
         free(more[i]);
     free(own);
@@ -238,25 +241,6 @@ static int take_tokens(struct job *j, struct err *err)
     return config_check(c, err);
 }
 
-/* The model part of the settings as it now is. */
-static int settle(struct job *j, struct err *err)
-{
-    struct strbuf text = STRBUF_INIT;
-    static const char *const parts[] = { "mel", "tokens" };
-    cJSON *now = NULL;
-    int rc;
-
-    config_print(&j->config.model, &text);
-    rc = json_parse(&now, text.s, text.len, err);
-    for (size_t i = 0; i < ARRAY_LEN(parts) && !rc; i++)
-        cJSON_ReplaceItemInObjectCaseSensitive(
-            j->config.json, parts[i],
-            cJSON_DetachItemFromObjectCaseSensitive(now, parts[i]));
-    cJSON_Delete(now);
-    strbuf_release(&text);
-    return rc;
-}
-
 /* Mean and deviation of the mel, and the kind of tokens. */
 static int measure(struct job *j, struct err *err)
 {
@@ -271,7 +255,7 @@ static int measure(struct job *j, struct err *err)
                              (uint64_t)j->config.train.seed, err));
     log_info("mel: mean %.3f dB, standard deviation %.3f dB", c->mel.mean,
              c->mel.std);
-    return settle(j, err);
+    return preset_settle(&j->config, err);
 }
 
 /* ---- what is done ---- */

@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +26,19 @@ static int is_empty(const char *dir)
     return d && !n;
 }
 
+/* Held until the process ends, however it does. */
+static int lock(const char *dir, struct err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(fd);
+        return err_set(err, ERR_IO, "%s: another mfm is at work on this run",
+                       dir);
+    }
+    return 0;
+}
+
 int rundir_make(const char *dir, int resume, struct err *err)
 {
     char *config = xasprintf("%s/config.json", dir);
@@ -40,7 +55,65 @@ int rundir_make(const char *dir, int resume, struct err *err)
                      "--resume, or give another folder", dir);
     }
     free(config);
-    return rc;
+    return rc ? rc : lock(dir, err);
+}
+
+void rundir_clear(const char *dir)
+{
+    static const char *const files[] = {
+        "metrics.ndjson", "report.html", "model.safetensors",
+        "best.safetensors", "encoder.safetensors", "states.tmp", "config.json"
+    };
+    char *path = xasprintf("%s/config.json", dir);
+    char *below = xasprintf("%s/checkpoints", dir);
+    DIR *d = access(path, F_OK) ? NULL : opendir(below);
+    const struct dirent *e;
+    int is_run = !access(path, F_OK);
+
+    free(path);
+    while (d && (e = readdir(d)) != NULL) {
+        if (strncmp(e->d_name, "step-", 5))
+            continue;
+        path = xasprintf("%s/%s", below, e->d_name);
+        unlink(path);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    for (size_t i = 0; i < ARRAY_LEN(files) && is_run; i++) {
+        path = xasprintf("%s/%s", dir, files[i]);
+        unlink(path);
+        free(path);
+    }
+    if (is_run)
+        rmdir(below);
+    free(below);
+}
+
+void rundir_remember(cJSON *run, const char *name, const struct opt_list *l)
+{
+    cJSON *a = cJSON_AddArrayToObject(run, name);
+
+    for (int i = 0; i < l->n; i++) {
+        char *real = realpath(l->item[i], NULL);
+
+        cJSON_AddItemToArray(a, cJSON_CreateString(real ? real : l->item[i]));
+        free(real);
+    }
+}
+
+void rundir_recall(const cJSON *run, const char *name, struct opt_list *l)
+{
+    const cJSON *v;
+
+    if (l->n)
+        return; /* given anew: the music may have moved */
+    cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(run, name)) {
+        if (!cJSON_IsString(v))
+            continue;
+        l->item = xreallocarray(l->item, (size_t)l->n + 1, sizeof(*l->item));
+        l->item[l->n++] = v->valuestring;
+    }
 }
 
 int rundir_recordings(struct manifest *m, const struct opt_list *paths,

@@ -5,14 +5,25 @@
 
 #include <signal.h>
 #include "base/err.h"
+#include "base/json.h"
 #include "base/opt.h"
 #include "cmd/common.h"
 #include "train/manifest.h"
 #include "train/progress.h"
 
 /* Makes the folder of a new run. ERR_ARG if something is in it, unless resume:
- * then it must hold a run (config.json). */
+ * then it must hold a run (config.json). ERR_IO if another process works on
+ * it; from now on others are kept off. */
 int rundir_make(const char *dir, int resume, struct err *err);
+
+/* Removes what an earlier run left in dir, so that rundir_make finds it empty;
+ * nothing where it holds no run (config.json), and nothing else. */
+void rundir_clear(const char *dir);
+
+/* For the object "run" of config.json: paths as a list under a name, absolute
+ * where they exist; and back, where l is empty (borrowed from run). */
+void rundir_remember(cJSON *run, const char *name, const struct opt_list *l);
+void rundir_recall(const cJSON *run, const char *name, struct opt_list *l);
 
 /* Adds the recordings of paths (manifest.h) and, if dataset ("fma") is given,
  * of the dataset under root. */

@@ -50,7 +50,7 @@ static int load_conv(struct tensor *t, struct model *m, struct backend *be,
     TRY(tensor_reserve(t, be, 3, (int64_t[]){ dim[0], dim[2], dim[1] }, err));
     rc = tensor_import(&file, be, p, 3, dim, err);
     if (!rc)
-        rc = be->ops->transpose_each(be, t, &file, 0, err);
+        rc = be->ops->transpose(be, t, &file, 0, err);
     tensor_release(&file);
     return rc;
 }

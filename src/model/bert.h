@@ -12,8 +12,6 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "model/model.h"
-#include "model/net.h"
-#include "model/params.h"
 #include "tensor/backend.h"
 
 struct bert;
@@ -36,25 +34,5 @@ int bert_front(struct bert *b, struct tensor *x, const float *samples,
 
 /* Layer k on x (B, T', D), in place. */
 int bert_layer(struct bert *b, int k, struct tensor *x, struct err *err);
-
-/* ---- training: as the functions of net.h of that name, which call these;
- * input is (B, time) samples. bert_net_forward: ERR_ARG too for fewer than one
- * state needs. ---- */
-
-struct bert_net;
-
-void bert_net_describe(const struct model_config *c, struct params *p);
-int bert_net_new(struct bert_net **out, const struct model_config *c,
-                 struct params *p, const struct net_options *o,
-                 struct err *err);
-void bert_net_free(struct bert_net *n); /* NULL is allowed */
-int64_t bert_net_frames(const struct bert_net *n, int64_t time);
-void bert_net_set_mask(struct bert_net *n, const uint8_t *hidden);
-int bert_net_forward(struct bert_net *n, const float *input, int64_t batch,
-                     int64_t time, uint64_t seed, uint64_t step,
-                     struct err *err);
-const struct tensor *bert_net_hidden(const struct bert_net *n, int k);
-int bert_net_backward(struct bert_net *n, struct tensor *const *dhidden,
-                      struct err *err);
 
 #endif

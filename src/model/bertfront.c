@@ -57,7 +57,7 @@ static int load_weight(struct bert_net_front *f, int i, struct err *err)
 
     TRY(tensor_reserve(&f->w, be, 3, (int64_t[]){ file.dim[0], file.dim[2],
                        file.dim[1] }, err));
-    return be->ops->transpose_each(be, &f->w, &file, 0, err);
+    return be->ops->transpose(be, &f->w, &file, 0, err);
 }
 
 /* a = the output of layer i, of c[i]. Before the activation: gelu 0. */
@@ -133,7 +133,7 @@ static int conv_backward(struct bert_net_front *f, int i, struct err *err)
     TRY(be->ops->axpby(be, &f->dw, 0, NULL, 0, err));
     TRY(be->ops->conv1d_dw(be, &f->dw, &f->d, i ? &f->a : &f->wave, stride,
                            err));
-    TRY(be->ops->transpose_each(be, &grad, &f->dw, 1, err));
+    TRY(be->ops->transpose(be, &grad, &f->dw, 1, err));
     if (!i)
         return 0;
     TRY(tensor_reserve(&f->e, be, 3, f->a.dim, err));

@@ -80,4 +80,22 @@ int bert_net_layer_backward(const struct bert_net_layer *l,
 void bert_net_save_release(struct bert_net_save *s);
 void bert_net_work_release(struct bert_net_work *w);
 
+/* ---- all parts, for net.c ---- */
+
+struct bert_net {
+    struct bert_net_front front;
+    int layers;
+    struct bert_net_layer *layer;
+    struct bert_net_save *save; /* one a layer */
+    struct bert_net_work work;
+};
+
+/* As net_describe. */
+void bert_net_describe(const struct model_config *c, struct params *p);
+
+/* The first so many layers of c; c and p are borrowed. */
+struct bert_net *bert_net_new(const struct model_config *c, struct params *p,
+                              int layers);
+void bert_net_free(struct bert_net *n); /* NULL is allowed */
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "model/melstack.h"
 
 /* Limits leave room above anything sensible, and keep products of two of them
  * far from overflow. */
@@ -18,7 +19,7 @@ enum {
     MAX_OUTPUTS = 1 << 24 /* codes of all streams */
 };
 
-static const char *const encoder_types[] = { "conformer", "bert", NULL };
+static const char *const encoder_types[] = { "conformer", "bert", "mel", NULL };
 static const char *const bert_norms[] = { "pre", "post", NULL };
 static const char *const token_types[] = { "random", "kmeans", "rvq", NULL };
 static const char *const token_features[] = { "logmel229", "chroma264", NULL };
@@ -147,9 +148,10 @@ static int parse_bert(struct bert_config *b, const cJSON *o, struct err *err)
     return json_int(o, p, "pos_groups", 0, 1, MAX_WIDTH, &b->pos_groups, err);
 }
 
-static int parse_encoder(struct encoder_config *e, const cJSON *json,
+static int parse_encoder(struct model_config *c, const cJSON *json,
                          struct err *err)
 {
+    struct encoder_config *e = &c->encoder;
     const char *p = "encoder";
     const cJSON *o;
     int type = 0;
@@ -158,6 +160,10 @@ static int parse_encoder(struct encoder_config *e, const cJSON *json,
     TRY(parse_word(o, p, "type", encoder_types, &type, err));
     e->type = (enum encoder_type)type;
     TRY(json_double(o, p, "rate", 1, 0.01, 1000, &e->rate, err));
+    if (e->type != ENCODER_BERT)
+        TRY(parse_strides(o, e->time_strides, err));
+    if (e->type == ENCODER_MEL)
+        return melstack_parse(e, o, c->mel.bands, err);
     TRY(json_int(o, p, "dim", 1, 2, MAX_WIDTH, &e->dim, err));
     TRY(json_int(o, p, "layers", 1, 1, MAX_LAYERS, &e->layers, err));
     TRY(json_int(o, p, "heads", 1, 1, MAX_WIDTH, &e->heads, err));
@@ -165,8 +171,7 @@ static int parse_encoder(struct encoder_config *e, const cJSON *json,
     if (e->type == ENCODER_BERT)
         return parse_bert(&e->bert, o, err);
     TRY(json_int(o, p, "kernel", 1, 1, 1023, &e->kernel, err));
-    TRY(json_int(o, p, "conv_dim", 1, 1, MAX_WIDTH, &e->conv_dim, err));
-    return parse_strides(o, e->time_strides, err);
+    return json_int(o, p, "conv_dim", 1, 1, MAX_WIDTH, &e->conv_dim, err);
 }
 
 static int parse_kmeans(struct token_config *t, const cJSON *o,
@@ -337,7 +342,7 @@ static int parse_all(struct model_config *c, const cJSON *json,
                  err));
     TRY(parse_mel(&c->mel, json, err));
     if (cJSON_GetObjectItemCaseSensitive(json, "encoder"))
-        TRY(parse_encoder(&c->encoder, json, err));
+        TRY(parse_encoder(c, json, err));
     else
         c->encoder.type = ENCODER_NONE;
     TRY(parse_tokens(c, json, err));
@@ -353,7 +358,7 @@ int config_hop(const struct model_config *c)
 
     if (e->type == ENCODER_NONE)
         return config_token_step(c);
-    if (e->type == ENCODER_CONFORMER)
+    if (e->type != ENCODER_BERT)
         return c->mel.hop * e->time_strides[0] * e->time_strides[1];
     for (int i = 0; i < e->bert.n_convs; i++)
         hop *= e->bert.conv_stride[i];
@@ -471,6 +476,8 @@ int config_check(const struct model_config *c, struct err *err)
         TRY(check_bert(c, err));
     if (c->encoder.type == ENCODER_CONFORMER)
         TRY(check_conformer(c, err));
+    if (c->encoder.type == ENCODER_MEL)
+        TRY(melstack_check(c, err));
     if (c->mel.bands % 4)
         return err_set(err, ERR_FORMAT, "mel.bands: %d is not a multiple of 4",
                        c->mel.bands);
@@ -599,6 +606,10 @@ static void print_encoder(cJSON *root, const struct encoder_config *e)
 
     cJSON_AddStringToObject(o, "type", encoder_types[e->type]);
     number(o, "rate", e->rate);
+    if (e->type == ENCODER_MEL) {
+        melstack_print(o, e);
+        return;
+    }
     number(o, "dim", e->dim);
     number(o, "layers", e->layers);
     number(o, "heads", e->heads);

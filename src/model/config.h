@@ -23,6 +23,11 @@
  *                  "conv_stride": [5, 2, 2, 2, 2, 2, 2],
  *                  "pos_kernel": 128, "pos_groups": 16}
  *
+ * or, for heads on mel alone (melstack.h),
+ *
+ *      "encoder": {"type": "mel", "rate": 50, "context": 3, "bands": 64,
+ *                  "time_strides": [2, 1]}
+ *
  * Tokens may be of several kinds at once; their streams follow one another:
  *
  *      {"type": "random", "stack": 4, "dim": 16, "codes": 8192}
@@ -42,7 +47,9 @@
 
 enum { CONFIG_FORMAT = 1 };
 
-enum encoder_type { ENCODER_CONFORMER, ENCODER_BERT, ENCODER_NONE };
+enum encoder_type {
+    ENCODER_CONFORMER, ENCODER_BERT, ENCODER_MEL, ENCODER_NONE
+};
 enum bert_norm { BERT_PRE_NORM, BERT_POST_NORM };
 enum { BERT_MAX_CONVS = 16 };
 enum token_type { TOKENS_RANDOM, TOKENS_KMEANS, TOKENS_RVQ };
@@ -68,10 +75,12 @@ struct bert_config {
 struct encoder_config {
     enum encoder_type type;
     double rate;           /* hidden states in a second */
-    int dim, layers, heads, ffn;
+    int dim, layers, heads, ffn; /* mel: layers 0; heads, ffn are not used */
     int kernel;            /* of the depthwise convolution, odd */
     int conv_dim;          /* channels of the front end */
-    int time_strides[2];   /* of its two modules */
+    int time_strides[2];   /* of its two modules; mel: too */
+    double context;        /* mel: seconds in a state */
+    int bands;             /* mel: of a state, a divisor of the mel's */
     struct bert_config bert;
 };
 

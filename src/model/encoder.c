@@ -7,12 +7,13 @@
 #include "model/bert.h"
 #include "model/block.h"
 #include "model/frontend.h"
+#include "model/melstack.h"
 
 struct encoder {
     struct backend *be;
     const struct model_config *model;
     const struct encoder_config *config; /* the model's */
-    struct bert *bert;         /* NULL: Conformer */
+    struct bert *bert;         /* NULL: another type */
     struct frontend frontend;  /* of the Conformer, as the next two */
     struct block *block;
     struct block_work work;
@@ -36,6 +37,8 @@ static int init_conformer(struct encoder *e, struct model *m, struct err *err)
 {
     const struct encoder_config *c = e->config;
 
+    if (c->type == ENCODER_MEL)
+        return 0;
     e->block = xcalloc((size_t)c->layers, sizeof(*e->block));
     TRY(frontend_init(&e->frontend, m, e->be, err));
     for (int i = 0; i < c->layers; i++)
@@ -112,14 +115,15 @@ int encoder_width(const struct encoder *e)
 
 int64_t encoder_frames(const struct encoder *e, int64_t time)
 {
+    if (e->config->type == ENCODER_MEL)
+        return melstack_frames(e->config, time);
     return e->bert ? bert_frames(&e->config->bert, time)
                    : frontend_frames(&e->frontend, time);
 }
 
 int encoder_stride(const struct encoder *e)
 {
-    return e->bert ? config_hop(e->model)
-                   : e->frontend.stride[0] * e->frontend.stride[1];
+    return config_hop(e->model) / (e->bert ? 1 : e->model->mel.hop);
 }
 
 static int front_window(struct encoder *e, struct tensor *x, const float *input,
@@ -155,9 +159,6 @@ static int predict(struct encoder *e, const struct encoder_out *out,
 {
     struct matmul_opts plain = {0};
 
-    if (!e->predict.weight.data)
-        return err_set(err, ERR_UNSUPPORTED, "the model holds no linear layer "
-                       "that predicts tokens");
     TRY(tensor_reserve(&e->logits, e->be, 3, (int64_t[]){ e->x.dim[0],
                        e->x.dim[1], e->predict.weight.dim[0] }, err));
     TRY(e->be->ops->matmul(e->be, &e->logits, &e->last, &e->predict.weight,
@@ -200,6 +201,13 @@ int encoder_forward(struct encoder *e, const struct encoder_out *out,
 {
     int last = deepest(e, out), layers = e->config->layers;
 
+    if (out->logits && !e->predict.weight.data)
+        return err_set(err, ERR_UNSUPPORTED, "the model holds no linear layer "
+                       "that predicts tokens");
+    if (e->config->type == ENCODER_MEL)
+        return out->hidden && out->hidden[0]
+                   ? melstack_forward(out->hidden[0], e->model, input, batch,
+                                      time, err) : 0;
     TRY(front(e, input, batch, time, err));
     for (int k = 0;; k++) {
         const struct tensor *x = &e->x;

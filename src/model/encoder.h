@@ -1,5 +1,6 @@
 /* encoder.h - mel or sound in, hidden states and logits out: the Conformer of
- * MusicFM, or BERT as in MERT. The type is that of the model's configuration.
+ * MusicFM, BERT as in MERT, or the mel itself (melstack.h). The type is that of
+ * the model's configuration.
  *
  * An encoder's input are frames of encoder_width values: mel (bands), or single
  * samples (1). */

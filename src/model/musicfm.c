@@ -97,7 +97,7 @@ void musicfm_layout(struct layout *l, const struct model_config *c)
     const struct encoder_config *e = &c->encoder;
 
     memset(l, 0, sizeof(*l));
-    if (e->type == ENCODER_NONE) {
+    if (e->type == ENCODER_NONE || e->type == ENCODER_MEL) {
         layout_tokens(l, c);
         return;
     }

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/xalloc.h"
 #include "model/bert.h"
+#include "model/bertnet.h"
 #include "model/musicfm.h"
 #include "model/netblock.h"
 #include "model/netfront.h"
@@ -16,31 +17,39 @@
 enum { DROPS = 8 }; /* streams of random numbers that a block may use */
 static const uint64_t layer_stream = 1u << 20; /* of dropped layers */
 
-struct net {
-    struct bert_net *bert; /* does it all; NULL: Conformer */
-    const struct model_config *config;
-    struct params *p;
-    struct net_options options;
-    int layers; /* that are run */
+/* The Conformer's parts, as struct bert_net. */
+struct conformer_net {
     struct net_front front;
     struct net_block *block;
-    struct net_block_save *save; /* one a layer, or one for all */
+    struct net_block_save *save; /* one a layer */
     struct net_block_work work;
+    struct tensor one;
+};
+
+struct net {
+    struct bert_net *bert; /* NULL: Conformer */
+    struct conformer_net conformer;
+    const struct encoder_config *config;
+    struct params *p;
+    struct net_options options;
+    int layers;            /* that are run */
+    int has_top;           /* a norm stands behind the last layer, and it is
+                              run */
     struct net_norm final;
-    struct tensor *hidden;       /* layers + 1: the input of each block */
-    struct tensor top;           /* normalised, of the last layer of all */
+    struct tensor *hidden; /* layers + 1: the input of each layer */
+    struct tensor top;     /* the last one, normalised */
     struct tensor dx;
-    char *dropped;               /* by layer */
+    char *dropped;         /* by layer */
     uint64_t seed, step;
 };
 
 /* ---- the tensors ---- */
 
-static int ends(const char *s, const char *end)
+int net_name_ends(const char *name, const char *end)
 {
-    size_t n = strlen(s), m = strlen(end);
+    size_t n = strlen(name), m = strlen(end);
 
-    return n >= m && !strcmp(s + n - m, end);
+    return n >= m && !strcmp(name + n - m, end);
 }
 
 /* Inputs of one output: torch's default first values are U(+-1/sqrt(fan in)),
@@ -58,15 +67,15 @@ void net_describe_buffer(struct params *p, const struct stored *t)
 {
     enum param_kind kind = t->type == STORED_I64 ? PARAM_COUNTER : PARAM_BUFFER;
     enum param_init init = INIT_CONST;
-    float value = ends(t->name, "running_var");
+    float value = net_name_ends(t->name, "running_var");
 
-    if (ends(t->name, "random_projection")) {
+    if (net_name_ends(t->name, "random_projection")) {
         init = INIT_NORMAL; /* Xavier: MODEL.md 2 of the design */
         value = (float)sqrt(2.0 / (double)(t->dim[0] + t->dim[1]));
-    } else if (ends(t->name, "codebook")) {
+    } else if (net_name_ends(t->name, "codebook")) {
         init = INIT_NORMAL;
         value = 1;
-    } else if (ends(t->name, "inv_freq")) {
+    } else if (net_name_ends(t->name, "inv_freq")) {
         init = INIT_POWERS;
         value = 10000;
     }
@@ -81,7 +90,7 @@ static void describe_trained(struct params *p, const struct stored *t,
 
     if (norm)
         params_add(p, t->name, PARAM_TRAINED, INIT_CONST,
-                   ends(t->name, ".weight"), t->ndim, t->dim);
+                   net_name_ends(t->name, ".weight"), t->ndim, t->dim);
     else
         params_add(p, t->name, PARAM_TRAINED, INIT_UNIFORM, bound(weight),
                    t->ndim, t->dim);
@@ -89,9 +98,13 @@ static void describe_trained(struct params *p, const struct stored *t,
 
 static int is_buffer(const char *name)
 {
-    return ends(name, "running_mean") || ends(name, "running_var") ||
-           ends(name, "num_batches_tracked") || ends(name, "inv_freq") ||
-           !strncmp(name, "quantizer_", 10) || !strncmp(name, "tokens.", 7);
+    static const char *const end[] = { "running_mean", "running_var",
+                                       "num_batches_tracked", "inv_freq" };
+
+    for (size_t i = 0; i < ARRAY_LEN(end); i++)
+        if (net_name_ends(name, end[i]))
+            return 1;
+    return !strncmp(name, "quantizer_", 10) || !strncmp(name, "tokens.", 7);
 }
 
 /* What published files hold besides and no pass reads. */
@@ -114,7 +127,7 @@ void net_describe(const struct model_config *c, struct params *p)
     for (size_t i = 0; i < l.n; i++) {
         const struct stored *t = &l.tensor[i].t;
 
-        if (ends(t->name, ".weight"))
+        if (net_name_ends(t->name, ".weight"))
             weight = t;
         if (is_unused(t->name))
             continue;
@@ -128,59 +141,76 @@ void net_describe(const struct model_config *c, struct params *p)
 
 /* ---- making one ---- */
 
+static void conformer_new(struct conformer_net *c,
+                          const struct model_config *config, struct params *p,
+                          int layers)
+{
+    net_front_find(&c->front, p, config);
+    c->block = xcalloc((size_t)layers, sizeof(*c->block));
+    c->save = xcalloc((size_t)layers, sizeof(*c->save));
+    for (int k = 0; k < layers; k++)
+        net_block_find(&c->block[k], p, k, config->encoder.heads);
+}
+
+static void conformer_release(struct conformer_net *c, int layers)
+{
+    net_front_release(&c->front);
+    for (int k = 0; k < layers; k++)
+        net_block_save_release(&c->save[k]);
+    net_block_work_release(&c->work);
+    tensor_release(&c->one);
+    free(c->block);
+    free(c->save);
+}
+
 int net_new(struct net **out, const struct model_config *c, struct params *p,
             const struct net_options *o, struct err *err)
 {
-    struct net *n = xcalloc(1, sizeof(*n));
-    int all = c->encoder.layers;
+    int all = c->encoder.layers, bert = c->encoder.type == ENCODER_BERT;
+    struct net *n;
 
-    *out = n;
-    if (c->encoder.type == ENCODER_BERT)
-        return bert_net_new(&n->bert, c, p, o, err);
-    n->config = c;
+    if (c->encoder.type == ENCODER_MEL)
+        return err_set(err, ERR_UNSUPPORTED, "an encoder of type mel has no "
+                       "weights that could learn");
+    *out = n = xcalloc(1, sizeof(*n));
+    n->config = &c->encoder;
     n->p = p;
     n->options = *o;
     n->layers = o->layers > 0 && o->layers < all ? o->layers : all;
-    net_front_find(&n->front, p, c);
-    n->block = xcalloc((size_t)n->layers, sizeof(*n->block));
-    n->save = xcalloc((size_t)n->layers, sizeof(*n->save));
+    n->has_top = n->layers == all &&
+                 !(bert && c->encoder.bert.norm == BERT_POST_NORM);
+    n->final = net_norm_find(p, bert ? "encoder.layer_norm"
+                                     : "conformer.layer_norm");
     n->hidden = xcalloc((size_t)n->layers + 1, sizeof(*n->hidden));
     n->dropped = xcalloc((size_t)n->layers, 1);
-    for (int k = 0; k < n->layers; k++)
-        net_block_find(&n->block[k], p, k, c->encoder.heads);
-    n->final = net_norm_find(p, "conformer.layer_norm");
+    if (bert)
+        n->bert = bert_net_new(c, p, n->layers);
+    else
+        conformer_new(&n->conformer, c, p, n->layers);
     return 0;
-}
-
-static void release(struct net *n)
-{
-    net_front_release(&n->front);
-    for (int k = 0; k < n->layers; k++)
-        net_block_save_release(&n->save[k]);
-    for (int k = 0; k <= n->layers; k++)
-        tensor_release(&n->hidden[k]);
-    net_block_work_release(&n->work);
-    tensor_release(&n->top);
-    tensor_release(&n->dx);
-    free(n->block);
-    free(n->save);
-    free(n->hidden);
-    free(n->dropped);
 }
 
 void net_free(struct net *n)
 {
-    if (n && n->bert)
+    if (!n)
+        return;
+    if (n->bert)
         bert_net_free(n->bert);
-    else if (n)
-        release(n);
+    else
+        conformer_release(&n->conformer, n->layers);
+    for (int k = 0; k <= n->layers; k++)
+        tensor_release(&n->hidden[k]);
+    tensor_release(&n->top);
+    tensor_release(&n->dx);
+    free(n->hidden);
+    free(n->dropped);
     free(n);
 }
 
 int64_t net_frames(const struct net *n, int64_t time)
 {
-    return n->bert ? bert_net_frames(n->bert, time)
-                   : net_front_frames(&n->front, time);
+    return n->bert ? bert_frames(&n->config->bert, time)
+                   : net_front_frames(&n->conformer.front, time);
 }
 
 /* ---- forward ---- */
@@ -207,107 +237,120 @@ static void draw_layers(struct net *n)
     }
 }
 
-static struct net_block_save *save_of(struct net *n, int k)
+/* Where layer k keeps what its backward pass needs. */
+static int slot(const struct net *n, int k)
 {
-    return &n->save[n->options.checkpoint ? 0 : k];
+    return n->options.checkpoint ? 0 : k;
 }
 
-static int run_block(struct net *n, int k, struct tensor *y, int first,
-                     struct err *err)
+/* first: not a second pass over the same batch. */
+static int run_layer(struct net *n, int k, int first, struct err *err)
 {
     struct net_drop drop = drop_of(n, k);
+    struct tensor *x = &n->hidden[k], *y = &n->hidden[k + 1];
+    struct conformer_net *c = &n->conformer;
 
-    return net_block_forward(&n->block[k], save_of(n, k), &n->work, y,
-                             &n->hidden[k], &drop, first, err);
+    if (n->bert)
+        return bert_net_layer_forward(&n->bert->layer[k],
+                                      &n->bert->save[slot(n, k)],
+                                      &n->bert->work, y, x, &drop, err);
+    return net_block_forward(&c->block[k], &c->save[slot(n, k)], &c->work, y, x,
+                             &drop, first, err);
 }
 
-static int is_whole(const struct net *n)
+static int front_forward(struct net *n, const float *input, int64_t batch,
+                         int64_t time, struct err *err)
 {
-    return n->layers == n->config->encoder.layers;
+    if (n->bert)
+        return bert_net_front_forward(&n->bert->front, &n->hidden[0], input,
+                                      batch, time, err);
+    return net_front_forward(&n->conformer.front, &n->hidden[0], input, batch,
+                             time, err);
+}
+
+static int count_batch(struct net *n, int counter, struct err *err)
+{
+    struct tensor t = params_value(n->p, counter);
+
+    return t.be->ops->axpby(t.be, &t, 1, &n->conformer.one, 1, err);
 }
 
 /* One more batch for each batch norm that saw it: torch counts too. */
 static int count_batches(struct net *n, struct err *err)
 {
-    float v;
+    static const float one = 1;
+    struct conformer_net *c = &n->conformer;
 
-    for (size_t i = 0; i < n->p->n; i++) {
-        struct tensor t;
-
-        if (n->p->item[i].kind != PARAM_COUNTER)
-            continue;
-        t = params_value(n->p, (int)i);
-        TRY(tensor_download(&v, &t, err));
-        v++;
-        TRY(tensor_upload(&t, &v, err));
-    }
-    return 0;
-}
-
-static int forward(struct net *n, const float *input, int64_t batch,
-                   int64_t time, uint64_t seed, uint64_t step, struct err *err)
-{
-    int64_t dim[3] = { batch, net_frames(n, time), n->config->encoder.dim };
-    struct backend *be = n->p->be;
-
-    n->seed = seed;
-    n->step = step;
-    draw_layers(n);
-    for (int k = 0; k <= n->layers; k++)
-        TRY(tensor_reserve(&n->hidden[k], be, 3, dim, err));
-    TRY(net_front_forward(&n->front, &n->hidden[0], input, batch, time, err));
+    TRY(tensor_reserve(&c->one, n->p->be, 0, NULL, err));
+    TRY(tensor_upload(&c->one, &one, err));
+    for (int i = 0; i < NET_MODULES * 3; i++)
+        TRY(count_batch(n, c->front.conv[i / 3][i % 3].bn_count, err));
     for (int k = 0; k < n->layers; k++)
-        if (n->dropped[k])
-            TRY(net_copy(&n->hidden[k + 1], &n->hidden[k], err));
-        else
-            TRY(run_block(n, k, &n->hidden[k + 1], 1, err));
-    if (is_whole(n))
-        TRY(net_norm_forward(&n->final, &n->top, &n->hidden[n->layers], err));
-    return count_batches(n, err);
+        if (!n->dropped[k])
+            TRY(count_batch(n, c->block[k].bn_count, err));
+    return 0;
 }
 
 void net_set_mask(struct net *n, const uint8_t *hidden)
 {
     assert(n->bert);
-    bert_net_set_mask(n->bert, hidden);
+    n->bert->front.hidden = hidden;
 }
 
 int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
                 uint64_t seed, uint64_t step, struct err *err)
 {
-    return n->bert ? bert_net_forward(n->bert, input, batch, time, seed, step,
-                                      err)
-                   : forward(n, input, batch, time, seed, step, err);
+    int64_t dim[3] = { batch, net_frames(n, time), n->config->dim };
+
+    if (!dim[1])
+        return err_set(err, ERR_ARG, "%lld %s are too few for one hidden state",
+                       (long long)time, n->bert ? "samples" : "frames");
+    n->seed = seed;
+    n->step = step;
+    draw_layers(n);
+    for (int k = 0; k <= n->layers; k++)
+        TRY(tensor_reserve(&n->hidden[k], n->p->be, 3, dim, err));
+    TRY(front_forward(n, input, batch, time, err));
+    for (int k = 0; k < n->layers; k++)
+        TRY(n->dropped[k] ? net_copy(&n->hidden[k + 1], &n->hidden[k], err)
+                          : run_layer(n, k, 1, err));
+    if (n->has_top)
+        TRY(net_norm_forward(&n->final, &n->top, &n->hidden[n->layers], err));
+    return n->bert ? 0 : count_batches(n, err);
 }
 
 const struct tensor *net_hidden(const struct net *n, int k)
 {
-    if (n->bert)
-        return bert_net_hidden(n->bert, k);
     assert(k >= 0 && k <= n->layers);
-    return k == n->layers && is_whole(n) ? &n->top : &n->hidden[k];
+    return k == n->layers && n->has_top ? &n->top : &n->hidden[k];
 }
 
 /* ---- backward ---- */
 
-static int block_backward(struct net *n, int k, struct err *err)
+static int layer_backward(struct net *n, int k, struct err *err)
 {
     struct net_drop drop = drop_of(n, k);
+    struct conformer_net *c = &n->conformer;
 
     if (n->dropped[k])
         return 0;
     /* hidden[k + 1] has served: the pass that is made again may write to it */
     if (n->options.checkpoint)
-        TRY(run_block(n, k, &n->hidden[k + 1], 0, err));
-    return net_block_backward(&n->block[k], save_of(n, k), &n->work, &n->dx,
-                              &n->hidden[k], &drop, err);
+        TRY(run_layer(n, k, 0, err));
+    if (n->bert)
+        return bert_net_layer_backward(&n->bert->layer[k],
+                                       &n->bert->save[slot(n, k)],
+                                       &n->bert->work, &n->dx, &n->hidden[k],
+                                       &drop, err);
+    return net_block_backward(&c->block[k], &c->save[slot(n, k)], &c->work,
+                              &n->dx, &n->hidden[k], &drop, err);
 }
 
-/* Sets n->dx to the gradient by what block k - 1 gave. */
+/* Sets n->dx to the gradient by what layer k - 1 gave. */
 static int begin(struct net *n, int k, struct tensor *d, struct err *err)
 {
     TRY(tensor_reserve(&n->dx, n->p->be, 3, n->hidden[0].dim, err));
-    if (k == n->layers && is_whole(n))
+    if (k == n->layers && n->has_top)
         return net_norm_backward(&n->final, &n->dx, d, &n->hidden[k], 0, err);
     return net_copy(&n->dx, d, err);
 }
@@ -316,17 +359,16 @@ int net_backward(struct net *n, struct tensor *const *dhidden, struct err *err)
 {
     int k = n->layers;
 
-    if (n->bert)
-        return bert_net_backward(n->bert, dhidden, err);
     while (k >= 0 && !dhidden[k])
         k--;
     if (k < 0)
         return 0;
     TRY(begin(n, k, dhidden[k], err));
     while (k-- > 0) {
-        TRY(block_backward(n, k, err));
+        TRY(layer_backward(n, k, err));
         if (dhidden[k])
             TRY(n->p->be->ops->axpby(n->p->be, &n->dx, 1, dhidden[k], 1, err));
     }
-    return net_front_backward(&n->front, &n->dx, err);
+    return n->bert ? bert_net_front_backward(&n->bert->front, &n->dx, err)
+                   : net_front_backward(&n->conformer.front, &n->dx, err);
 }

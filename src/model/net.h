@@ -28,7 +28,8 @@ struct net_options {
  * first values of the reference programs. */
 void net_describe(const struct model_config *c, struct params *p);
 
-/* c and p (allocated) are borrowed and outlive it. */
+/* c and p (allocated) are borrowed and outlive it. ERR_UNSUPPORTED for encoders
+ * without weights (melstack.h), of which net_describe adds only the tokens. */
 int net_new(struct net **out, const struct model_config *c, struct params *p,
             const struct net_options *o, struct err *err);
 void net_free(struct net *n); /* NULL is allowed */
@@ -36,13 +37,14 @@ void net_free(struct net *n); /* NULL is allowed */
 /* Hidden states that time inputs give. */
 int64_t net_frames(const struct net *n, int64_t time);
 
-/* BERT: from the next pass on the vectors of frames b, t with hidden[b * T' + t]
+/* BERT: from the next pass on the vectors of frames with hidden[b * T' + t]
  * become "masked_spec_embed" before positions are added (Baevski et al. 2020,
  * section 3.1); NULL: of none. Borrowed until the pass is done. */
 void net_set_mask(struct net *n, const uint8_t *hidden);
 
 /* input, host: Conformer (B, time, bands) normalised mel; BERT (B, time)
- * samples. Dropout and dropped layers are drawn from (seed, step). */
+ * samples. Dropout and dropped layers are drawn from (seed, step). ERR_ARG for
+ * fewer than one state needs. */
 int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
                 uint64_t seed, uint64_t step, struct err *err);
 

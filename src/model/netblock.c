@@ -55,7 +55,8 @@ void net_block_find(struct net_block *b, struct params *p, int index,
                                        "num_batches_tracked"));
     b->final = net_norm_find(p, PART("final_layer_norm"));
 #undef PART
-    assert(b->taps >= 0 && b->bn_mean >= 0 && b->bn_var >= 0);
+    assert(b->taps >= 0 && b->bn_mean >= 0 && b->bn_var >= 0 &&
+           b->bn_count >= 0);
 }
 
 /* ---- feed-forward ---- */

@@ -26,6 +26,9 @@ struct net_norm {
     int weight, bias; /* (C) */
 };
 
+/* Whether a tensor's name ends so. */
+int net_name_ends(const char *name, const char *end);
+
 /* Adds a tensor that is not trained by gradients, with its first values. */
 void net_describe_buffer(struct params *p, const struct stored *t);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/netfront.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static const float bn_eps = 1e-5f, bn_momentum = 0.1f;
@@ -21,6 +22,10 @@ static void conv_find(struct net_conv *c, struct params *p, int module,
     c->bn_mean = params_index(p, part);
     snprintf(part, sizeof(part), "%s.running_var", bn);
     c->bn_var = params_index(p, part);
+    snprintf(part, sizeof(part), "%s.num_batches_tracked", bn);
+    c->bn_count = params_index(p, part);
+    assert(c->weight >= 0 && c->bias >= 0 && c->bn_mean >= 0 &&
+           c->bn_var >= 0 && c->bn_count >= 0);
 }
 
 void net_front_find(struct net_front *f, struct params *p,

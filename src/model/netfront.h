@@ -12,7 +12,7 @@ enum { NET_MODULES = 2 };
 struct net_conv {
     int weight, bias;
     struct net_norm bn;
-    int bn_mean, bn_var;
+    int bn_mean, bn_var, bn_count;
     struct tensor taps;          /* weights as (Cout, Cin, time, band) */
     struct tensor mean, inv_std;
 };

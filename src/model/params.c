@@ -197,8 +197,9 @@ static int load_counter(struct params *p, int i, const struct model *m,
     return set_value(p, i, &v, err);
 }
 
-int params_load(struct params *p, struct model *m, size_t *taken,
-                struct err *err)
+int params_load_some(struct params *p, struct model *m,
+                     int (*filter)(const struct param *, void *), void *ctx,
+                     size_t *taken, struct err *err)
 {
     size_t n = 0;
 
@@ -206,7 +207,7 @@ int params_load(struct params *p, struct model *m, size_t *taken,
         const struct param *q = &p->item[i];
         const float *host = NULL;
 
-        if (!model_has(m, q->name))
+        if (!model_has(m, q->name) || (filter && !filter(q, ctx)))
             continue;
         n++;
         if (q->kind == PARAM_COUNTER) {
@@ -220,6 +221,12 @@ int params_load(struct params *p, struct model *m, size_t *taken,
         *taken = n;
     p->be->ops->weights_changed(p->be);
     return 0;
+}
+
+int params_load(struct params *p, struct model *m, size_t *taken,
+                struct err *err)
+{
+    return params_load_some(p, m, NULL, NULL, taken, err);
 }
 
 /* The tensors of a file: their names are p's. */

@@ -88,6 +88,11 @@ int params_init(struct params *p, uint64_t seed, struct err *err);
 int params_load(struct params *p, struct model *m, size_t *taken,
                 struct err *err);
 
+/* The same of the tensors that filter accepts. */
+int params_load_some(struct params *p, struct model *m,
+                     int (*filter)(const struct param *, void *), void *ctx,
+                     size_t *taken, struct err *err);
+
 /* Writes a safetensors file: each tensor that filter (or NULL: all) accepts
  * under its name, taken from block (all floats laid out as p->value, host
  * memory; NULL: the values themselves), as F32, or BF16 where bf16 is set and

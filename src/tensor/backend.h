@@ -194,7 +194,7 @@ struct backend_ops {
                               struct err *err);
 
     /* ---- y (.., C, R) = the transposes of the matrices x (.., R, C), added to
-     * y if accumulate ---- */
+     * y if accumulate: files have taps last, operations channels ---- */
     int (*transpose)(struct backend *be, struct tensor *y,
                      const struct tensor *x, int accumulate, struct err *err);
 
@@ -339,11 +339,6 @@ struct backend_ops {
                                const struct tensor *inv_std,
                                const struct tensor *gamma, int groups,
                                struct err *err);
-    /* y (A, C, R), the last two dimensions of x (A, R, C) exchanged, added to y
-     * if accumulate: published weights are (Cout, Cin, K). */
-    int (*transpose_each)(struct backend *be, struct tensor *y,
-                          const struct tensor *x, int accumulate,
-                          struct err *err);
     /* Weight normalisation of each tap (Salimans and Kingma 2016; torch's
      * weight_norm over dimension 2): w (Cout, K, C), w[o, k, i] =
      * g[k] v[o, i, k] / norm[k], norm (K) the Euclidean norm of v[:, :, k];

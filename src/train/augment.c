@@ -62,6 +62,10 @@ void augment_draw(struct augment *a, const struct augment_options *o,
                   (o->noise_high - o->noise_low) * draw(seed, k, 9);
     draw_part(a->band, o->band, draw(seed, k, 10), draw(seed, k, 11));
     draw_part(a->time, o->time, draw(seed, k, 12), draw(seed, k, 13));
+    a->mix = draw(seed, k, 14) < o->mix;
+    a->mix_at = o->mix_low + (o->mix_high - o->mix_low) * draw(seed, k, 15);
+    a->mix_song = draw(seed, k, 16);
+    a->mix_place = draw(seed, k, 17);
 }
 
 /* ---- speed ---- */
@@ -101,43 +105,106 @@ void augment_filter_free(struct augment_filter *f)
     free(f);
 }
 
-/* The recording at a place between samples; the filter is width times as wide
- * as that of its own Nyquist frequency. */
-static float sample_at(const struct augment_filter *f, const int16_t *pcm,
-                       int64_t count, double at, double width)
+/* The filter for one speed: row p has the taps for places p / PHASES behind a
+ * sample; between two rows, the taps lie on a line to -90 dB. */
+enum { PHASES = 256 };
+
+struct bank {
+    int reach;  /* samples to a side */
+    float *row; /* (PHASES + 1, 2 reach) */
+};
+
+/* The filter is width times as wide as that of its own Nyquist frequency. */
+static int make_bank(struct bank *b, const struct augment_filter *f,
+                     double width)
 {
-    double reach = CROSSINGS * width, sum = 0;
-    int64_t from = (int64_t)ceil(at - reach), to = (int64_t)floor(at + reach);
+    b->reach = (int)ceil(CROSSINGS * width) + 1;
+    b->row = malloc((PHASES + 1) * 2 * (size_t)b->reach * sizeof(*b->row));
+    for (int p = 0; b->row && p <= PHASES; p++)
+        for (int k = 0; k < 2 * b->reach; k++) {
+            double at = fabs(k - b->reach + 1 - (double)p / PHASES) *
+                        (STEPS / width);
+            int i = at < TABLE ? (int)at : TABLE;
+            double part = at < TABLE ? at - i : 0;
 
-    from = from < 0 ? 0 : from;
-    to = to >= count ? count - 1 : to;
-    for (int64_t i = from; i <= to; i++) {
-        double place = fabs((double)i - at) * (STEPS / width);
-        int at_table = (int)place;
-        double part = place - at_table;
-
-        sum += pcm[i] * (f->h[at_table] +
-                         part * (f->h[at_table + 1] - f->h[at_table]));
-    }
-    return (float)(sum / (32768 * width));
+            b->row[p * 2 * b->reach + k] = (float)(
+                (f->h[i] + part * (f->h[i + 1] - f->h[i])) / (32768 * width));
+        }
+    return b->row != NULL;
 }
 
-void augment_samples(const struct augment_filter *f, float *out, int64_t n,
-                     const int16_t *pcm, int64_t count, double start,
-                     double speed)
+static float sample_at(const struct bank *b, const int16_t *pcm, int64_t count,
+                       double at)
 {
-    double width = (speed > 1 ? speed : 1) / CUTOFF;
+    int64_t base = (int64_t)floor(at), first = base - b->reach + 1;
+    double phase = (at - (double)base) * PHASES;
+    int p = (int)phase, from = first < 0 ? (int)-first : 0;
+    int to = count - first < 2 * b->reach ? (int)(count - first)
+                                          : 2 * b->reach;
+    const float *h = b->row + (size_t)p * 2 * (size_t)b->reach;
+    const float *g = h + 2 * b->reach;
+    float low = 0, high = 0, part = (float)(phase - p);
+
+    #pragma omp simd reduction(+:low, high)
+    for (int k = from; k < to; k++) {
+        low += h[k] * pcm[first + k];
+        high += g[k] * pcm[first + k];
+    }
+    return low + part * (high - low);
+}
+
+static void copy_samples(float *out, int64_t n, const int16_t *pcm,
+                         int64_t count, int64_t first)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = first + i >= 0 && first + i < count
+               ? (float)pcm[first + i] / 32768 : 0;
+}
+
+int augment_samples(const struct augment_filter *f, float *out, int64_t n,
+                    const int16_t *pcm, int64_t count, double start,
+                    double speed, struct err *err)
+{
+    struct bank b;
 
     if (speed == 1) {
-        int64_t first = llround(start);
-
-        for (int64_t i = 0; i < n; i++)
-            out[i] = first + i >= 0 && first + i < count
-                   ? (float)pcm[first + i] / 32768 : 0;
-        return;
+        copy_samples(out, n, pcm, count, llround(start));
+        return 0;
     }
+    if (!make_bank(&b, f, (speed > 1 ? speed : 1) / CUTOFF))
+        return err_set(err, ERR_NOMEM, "no memory for a filter");
+    for (int64_t i = 0; i < n; i++) {
+        double at = start + (double)i * speed;
+
+        out[i] = at > -b.reach && at < (double)count + b.reach
+               ? sample_at(&b, pcm, count, at) : 0;
+    }
+    free(b.row);
+    return 0;
+}
+
+/* ---- two songs ---- */
+
+static double power(const float *x, int64_t n)
+{
+    double sum = 0;
+
     for (int64_t i = 0; i < n; i++)
-        out[i] = sample_at(f, pcm, count, start + (double)i * speed, width);
+        sum += (double)x[i] * x[i];
+    return sum;
+}
+
+void augment_mix(float *x, const float *other, int64_t n,
+                 const struct augment *a)
+{
+    double have = power(x, n), more = power(other, n);
+    float gain;
+
+    if (have <= 0 || more <= 0)
+        return;
+    gain = (float)sqrt(have / more * pow(10, a->mix_at / 10));
+    for (int64_t i = 0; i < n; i++)
+        x[i] += gain * other[i];
 }
 
 /* ---- mel ---- */

@@ -4,7 +4,8 @@
  * together (2^(s / 12) for s semitones); labels follow by struct excerpt
  * (target.h). On the mel, in dB before it is normalised: level, a smooth random
  * equaliser, a noise floor, and a masked band and stretch of time (SpecAugment,
- * Park et al. 2019, without its warping). */
+ * Park et al. 2019, without its warping). And another song, more quietly: its
+ * labels do not count. */
 #ifndef TRAIN_AUGMENT_H
 #define TRAIN_AUGMENT_H
 
@@ -26,11 +27,13 @@ struct augment_options {
                          the corpus from its mean */
     double band;      /* share of the bands that is masked, at most */
     double time;      /* share of the time that is masked, at most */
+    double mix;       /* probability that another song is heard too */
+    double mix_low, mix_high; /* whose power is so many dB below this one's */
 };
 #define AUGMENT_OPTIONS_INIT \
-    { 0.5, 3, 0.25, 6, 4, 0.5, -2.5, -0.5, 0.12, 0.08 }
+    { 0.5, 3, 0.25, 6, 4, 0.5, -2.5, -0.5, 0.12, 0.08, 0, -20, -6 }
 /* As recorded. */
-#define AUGMENT_OPTIONS_NONE { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define AUGMENT_OPTIONS_NONE { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -20, -6 }
 
 /* What one example goes through. */
 struct augment {
@@ -40,6 +43,9 @@ struct augment {
     int noise;
     double noise_at;              /* standard deviations from the mean */
     double band[2], time[2];      /* masked from, to: 0..1 */
+    int mix;                      /* another song is added: */
+    double mix_at;                /* dB, its power to that of this one */
+    double mix_song, mix_place;   /* 0..1: which, and where in it */
 };
 
 /* Draws those of example k: a function of (o, seed, k) alone. */
@@ -55,10 +61,16 @@ void augment_filter_free(struct augment_filter *f); /* NULL is allowed */
  * start + i * speed, in [-1, 1], band-limited: a sinc under a Kaiser window, 24
  * zero crossings to a side, exact to -80 dB up to 0.8 of the lower Nyquist
  * frequency and 80 dB down from it on. speed 0.25..4; at speed 1 samples are
- * copied, start rounded. 4 ms for a second of 24 kHz. */
-void augment_samples(const struct augment_filter *f, float *out, int64_t n,
-                     const int16_t *pcm, int64_t count, double start,
-                     double speed);
+ * copied, start rounded. 0.7 ms for a second of 24 kHz;
+ * ERR_NOMEM. */
+int augment_samples(const struct augment_filter *f, float *out, int64_t n,
+                    const int16_t *pcm, int64_t count, double start,
+                    double speed, struct err *err);
+
+/* Adds other (n) to x (n) with the power that a->mix_at says. Nothing is added
+ * where one of them is silent. */
+void augment_mix(float *x, const float *other, int64_t n,
+                 const struct augment *a);
 
 /* Changes mel (frames, bands), dB, in place; mean and std are the corpus's
  * (struct mel_settings), and masked parts become mean, which is 0 after

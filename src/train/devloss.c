@@ -78,8 +78,8 @@ static int score_song(struct run *r, size_t i, double duration,
                       struct err *err)
 {
     const struct song *s = &r->d->c.songs->v[i];
-    struct excerpt x = { 0, 1, 0, s->from, fmin(s->to, duration) };
-    struct target_options o = TARGET_OPTIONS_INIT;
+    struct excerpt x = { .speed = 1, .from = s->from,
+                         .to = fmin(s->to, duration) };
     const struct scores *scores;
     struct target t = {0};
     int rc = heads_finish(r->heads, 1, &scores, err);
@@ -93,7 +93,7 @@ static int score_song(struct run *r, size_t i, double duration,
         if (rc)
             break;
         target_fill(&t, 0, t.n, c, s->has >> task & 1 ? &s->label[task] : NULL,
-                    &x, &o);
+                    &x, &r->d->c.target);
         headloss_rows(&r->sum[h], NULL, scores[h].v, c, &t, none);
     }
     target_release(&t);

@@ -16,6 +16,7 @@ struct devloss_config {
     const struct songs *songs;        /* song i is recording i of */
     struct corpus *corpus;
     struct backend *be;
+    struct target_options target;
 };
 
 struct devloss;

@@ -12,7 +12,7 @@ struct feed {
     struct feed_config c;
     struct augment_filter *filter;
     struct mel **mel;   /* by thread; NULL: the encoder hears sound */
-    float **x;          /* (samples) by thread */
+    float **x;          /* (2 samples) by thread: ours, then another's */
     int64_t input;      /* floats of an example's input */
     int64_t *at, total; /* of the heads' targets, in floats */
 };
@@ -32,7 +32,7 @@ static int make_desks(struct feed *f, struct err *err)
     f->x = xcalloc(n, sizeof(*f->x));
     f->mel = xcalloc(n, sizeof(*f->mel));
     for (size_t i = 0; i < n; i++) {
-        f->x[i] = malloc((size_t)f->c.samples * sizeof(**f->x));
+        f->x[i] = malloc(2 * (size_t)f->c.samples * sizeof(**f->x));
         if (!f->x[i])
             return err_set(err, ERR_NOMEM, "no memory for windows of %lld "
                            "samples", (long long)f->c.samples);
@@ -55,7 +55,7 @@ int feed_new(struct feed **out, const struct feed_config *c, struct err *err)
         f->total += 2 * c->rows[h] * width_of(&m->heads[h]);
     }
     if (c->states)
-        f->input = states_layers(c->states) * c->frames * m->encoder.dim;
+        f->input = states_room(c->states, c->frames);
     else if (m->encoder.type == ENCODER_BERT)
         f->input = c->samples;
     else
@@ -94,7 +94,7 @@ void feed_parts(const struct feed *f, size_t bytes[LOADER_PARTS])
 /* ---- targets ---- */
 
 static void fill_targets(const struct feed *f, float *to, const struct song *s,
-                         const struct excerpt *x)
+                         struct excerpt *x)
 {
     const struct model_config *m = f->c.model;
 
@@ -105,6 +105,8 @@ static void fill_targets(const struct feed *f, float *to, const struct song *s,
                             to + f->at[h] + n, n };
         int task = target_task(c->task);
 
+        x->sure = s->sure[task];
+        x->n_sure = s->n_sure[task];
         target_fill(&t, 0, t.n, c, s->has >> task & 1 ? &s->label[task] : NULL,
                     x, &f->c.target);
     }
@@ -153,18 +155,59 @@ static void make_wave(const struct feed *f, const struct augment *a,
         out[i] = gain * f->x[thread][i];
 }
 
-static int from_audio(const struct feed *f, size_t song, uint64_t seed,
+/* Another song behind the window of ours; one that cannot be decoded adds
+ * nothing. */
+static void mix(const struct feed *f, size_t song, const struct augment *a,
+                int thread)
+{
+    float *ours = f->x[thread], *other = ours + f->c.samples;
+    size_t rest = f->c.songs->n - 1, which;
+    const int16_t *pcm;
+    int64_t n, room;
+
+    if (!rest)
+        return;
+    which = (size_t)(a->mix_song * (double)rest);
+    which += which >= song;
+    if (corpus_hold(f->c.corpus, which, &(struct err){0}))
+        return;
+    pcm = corpus_pcm(f->c.corpus, which, &n);
+    room = n > f->c.samples ? n - f->c.samples : 0;
+    if (!augment_samples(f->filter, other, f->c.samples, pcm, n,
+                         a->mix_place * (double)room, 1, NULL))
+        augment_mix(ours, other, f->c.samples, a);
+    corpus_let_go(f->c.corpus, which);
+}
+
+/* A song that can be decoded: this one or the first behind it. */
+static int hold(const struct feed *f, size_t *song, struct err *err)
+{
+    size_t n = f->c.songs->n, tried = 0;
+    int rc;
+
+    do {
+        rc = corpus_hold(f->c.corpus, *song, err);
+        if (!rc || rc == ERR_NOMEM)
+            return rc;
+        *song = (*song + 1) % n;
+    } while (++tried < n);
+    return rc;
+}
+
+static int from_audio(const struct feed *f, size_t *song, uint64_t seed,
                       uint64_t k, int thread, float *input,
                       struct excerpt *x, struct err *err)
 {
-    const struct song *s = &f->c.songs->v[song];
+    const struct song *s;
     double rate = f->c.model->sample_rate, duration;
     const int16_t *pcm;
     struct augment a;
     int64_t n;
+    int rc;
 
-    TRY(corpus_hold(f->c.corpus, song, err));
-    pcm = corpus_pcm(f->c.corpus, song, &n);
+    TRY(hold(f, song, err));
+    s = &f->c.songs->v[*song];
+    pcm = corpus_pcm(f->c.corpus, *song, &n);
     duration = (double)n / rate;
     augment_draw(&a, &f->c.augment, seed, k);
     x->start = songs_start(s, duration, (double)f->c.samples / rate * a.speed,
@@ -173,9 +216,13 @@ static int from_audio(const struct feed *f, size_t song, uint64_t seed,
     x->transpose = a.transpose;
     x->from = s->from;
     x->to = fmin(s->to, duration);
-    augment_samples(f->filter, f->x[thread], f->c.samples, pcm, n,
-                    x->start * rate, a.speed);
-    corpus_let_go(f->c.corpus, song);
+    rc = augment_samples(f->filter, f->x[thread], f->c.samples, pcm, n,
+                         x->start * rate, a.speed, err);
+    corpus_let_go(f->c.corpus, *song);
+    if (rc)
+        return rc;
+    if (a.mix)
+        mix(f, *song, &a, thread);
     if (f->mel[thread])
         make_mel(f, &a, thread, input);
     else
@@ -208,12 +255,12 @@ int feed_prepare(void *ctx, const struct loader_sample *in, void *const *part,
     const struct feed *f = ctx;
     uint64_t k = in->draw.step * (uint64_t)f->c.batch + in->draw.sample;
     size_t song = songs_pick(f->c.songs->n, in->draw.seed, k);
-    struct excerpt x;
+    struct excerpt x = {0};
 
     if (f->c.states)
         from_states(f, song, in->draw.seed, k, part[FEED_INPUT], &x);
     else
-        TRY(from_audio(f, song, in->draw.seed, k, in->thread, part[FEED_INPUT],
+        TRY(from_audio(f, &song, in->draw.seed, k, in->thread, part[FEED_INPUT],
                        &x, err));
     fill_targets(f, part[FEED_TARGETS], &f->c.songs->v[song], &x);
     return 0;

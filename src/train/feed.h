@@ -3,7 +3,9 @@
  * loader.h: feed_prepare.
  *
  * Example k of a run, sample k % batch of step k / batch, is a song, a place in
- * it and an augmentation that depend on (seed, k) alone. */
+ * it and an augmentation that depend on (seed, k) alone; in place of a song
+ * that cannot be decoded it is of the next one that can. States are not
+ * augmented. */
 #ifndef TRAIN_FEED_H
 #define TRAIN_FEED_H
 
@@ -34,8 +36,8 @@ struct feed_config {
 
 /* What an example has in its parts. */
 enum {
-    FEED_INPUT,  /* float: (frames, bands) normalised mel; (samples); or
-                    (layers of states, frames, D) */
+    FEED_INPUT,  /* float: (frames, bands) normalised mel; (samples); or a
+                    window of states (states.h) */
     FEED_TARGETS /* float: for each head yes, then no (target.h) */
 };
 

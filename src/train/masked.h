@@ -1,7 +1,6 @@
 /* masked.h - the masked-token objective: hidden states -> logits by the layer
  * "linear" -> softmax cross-entropy with the tokens of the clean audio, on
- * masked frames only (BEST-RQ, Chiu et al. 2022; Won et al. 2023, section
- * 3). */
+ * masked frames only (BEST-RQ, Chiu et al. 2022; Won et al. 2023, sec. 3). */
 #ifndef TRAIN_MASKED_H
 #define TRAIN_MASKED_H
 

@@ -272,3 +272,24 @@ int preset_write(const struct preset *p, const char *path, struct err *err)
     strbuf_release(&text);
     return rc;
 }
+
+int preset_settle(struct preset *p, struct err *err)
+{
+    static const char *const parts[] = { "mel", "tokens", "heads" };
+    struct strbuf text = STRBUF_INIT;
+    cJSON *now = NULL;
+    int rc;
+
+    config_print(&p->model, &text);
+    rc = json_parse(&now, text.s, text.len, err);
+    for (size_t i = 0; i < ARRAY_LEN(parts) && !rc; i++) {
+        cJSON *part = cJSON_DetachItemFromObjectCaseSensitive(now, parts[i]);
+
+        cJSON_DeleteItemFromObjectCaseSensitive(p->json, parts[i]);
+        if (part)
+            cJSON_AddItemToObject(p->json, parts[i], part);
+    }
+    cJSON_Delete(now);
+    strbuf_release(&text);
+    return rc;
+}

@@ -31,6 +31,10 @@ int preset_parse(struct preset *p, const char *text, const char *name,
                  const char *const *set, int n, struct err *err);
 void preset_release(struct preset *p);
 
+/* The mel, tokens and heads of p->json become those of p->model, which the
+ * caller has changed. */
+int preset_settle(struct preset *p, struct err *err);
+
 /* Appends the JSON on one line; preset_parse reads it back equal. */
 void preset_print(const struct preset *p, struct strbuf *out);
 

@@ -15,6 +15,7 @@ const struct settings settings_default = {
     .mask = MASK_NOISE, .mask_block = 0.4, .mask_probability = 0.6,
     .noise_std = 0.1, .precision = TRAIN_AUTO,
     .log_every = 50, .valid_every = 1000, .save_every = 1000, .keep = 2,
+    .target = TARGET_OPTIONS_INIT,
 };
 
 enum kind { INT, REAL, FLAG, WORD };
@@ -26,7 +27,8 @@ static const char *const masks[] = { "noise", "embedding", NULL };
 static const char *const precisions[] = { "auto", "f32", "bf16", "fp16",
                                           NULL };
 
-#define AT(field) #field, offsetof(struct settings, field)
+#define AS(name, field) name, offsetof(struct settings, field)
+#define AT(field) AS(#field, field)
 
 static const struct field {
     const char *name;
@@ -67,6 +69,12 @@ static const struct field {
     { AT(keep), INT, 1, 1000, NULL },
     { AT(augment), FLAG, 0, 0, NULL },
     { AT(patience), INT, 0, 1e6, NULL },
+    { AS("weight_beat", target.beat), REAL, 1e-3, 1e3, NULL },
+    { AS("weight_downbeat", target.downbeat), REAL, 1e-3, 1e3, NULL },
+    { AS("weight_none", target.none), REAL, 1e-3, 1e3, NULL },
+    { AS("widen_beat", target.widen), REAL, 0, 1, NULL },
+    { AS("weight_boundary", target.boundary), REAL, 1e-3, 1e3, NULL },
+    { AS("reach_boundary", target.reach), REAL, 0.05, 10, NULL },
 };
 
 static int not_a_word(const struct field *f, const char *path, const char *s,

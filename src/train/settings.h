@@ -2,12 +2,14 @@
  *
  *     {"crop": 30, "batch": 64, "accumulate": 1, "steps": 400000, "seed": 1,
  *      "lr": 1e-4, "lr_head": 0, "lr_floor": 0, "warmup": 30000,
- *      "schedule": "constant",
- *      "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0, "clip": 1,
- *      "ema": 0, "mask": "noise", "mask_block": 0.4, "mask_probability": 0.6,
- *      "noise_std": 0.1, "mixture": 0, "cqt_weight": 0, "dropout": 0,
- *      "layer_drop": 0, "checkpoint": false, "precision": "auto",
- *      "log_every": 50, "valid_every": 1000, "save_every": 1000, "keep": 2}
+ *      "schedule": "constant", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8,
+ *      "decay": 0, "clip": 1, "ema": 0, "mask": "noise", "mask_block": 0.4,
+ *      "mask_probability": 0.6, "noise_std": 0.1, "mixture": 0,
+ *      "cqt_weight": 0, "dropout": 0, "layer_drop": 0, "checkpoint": false,
+ *      "precision": "auto", "log_every": 50, "valid_every": 1000,
+ *      "save_every": 1000, "keep": 2, "augment": false, "patience": 0,
+ *      "weight_beat": 4, "weight_downbeat": 8, "weight_none": 1,
+ *      "widen_beat": 0.5, "weight_boundary": 3, "reach_boundary": 0.5}
  *
  * What is absent has the value in settings_default. */
 #ifndef TRAIN_SETTINGS_H
@@ -17,6 +19,7 @@
 #include "base/json.h"
 #include "train/optim.h"
 #include "train/sched.h"
+#include "train/target.h"
 
 enum settings_mask {
     MASK_NOISE,    /* blocks of the sound become noise */
@@ -51,6 +54,8 @@ struct settings {
     int augment;       /* labelled songs are varied (augment.h) */
     int patience;      /* validations without a better one that end a run with
                           labels; 0: it runs to the end */
+    struct target_options target; /* weight_beat, weight_downbeat, weight_none,
+                          widen_beat, weight_boundary, reach_boundary */
 };
 
 extern const struct settings settings_default;

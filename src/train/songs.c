@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/rng.h"
 #include "base/xalloc.h"
 #include "eval/split.h"
@@ -22,6 +23,8 @@ static void release_song(struct song *s)
     for (int t = 0; t < DATASET_TASKS; t++)
         if (s->has & 1u << t)
             annotation_release(&s->label[t]);
+    for (int t = 0; t < DATASET_TASKS; t++)
+        free(s->sure[t]);
 }
 
 void songs_release(struct songs *s)
@@ -103,8 +106,25 @@ static void find_stretch(struct song *s)
     s->to = INFINITY;
 }
 
-static int take_song(struct songs *out, const struct choice *c, size_t i,
-                     struct err *err)
+/* Labels that cannot be read cost one song, not the run. */
+static int take_labels(struct song *s, const struct choice *c, size_t i,
+                       unsigned want)
+{
+    struct err why = {0};
+
+    for (int t = 0; t < DATASET_TASKS; t++) {
+        if (!(want & 1u << t))
+            continue;
+        if (dataset_labels(c->d, i, (enum annot_task)t, &s->label[t], &why)) {
+            log_warn("%s; the song is left out", why.msg);
+            return -1;
+        }
+        s->has |= 1u << t;
+    }
+    return 0;
+}
+
+static void take_song(struct songs *out, const struct choice *c, size_t i)
 {
     const struct dataset_entry *e = dataset_at(c->d, i);
     struct song s = { .to = INFINITY };
@@ -113,21 +133,15 @@ static int take_song(struct songs *out, const struct choice *c, size_t i,
     for (int t = 0; t < DATASET_TASKS; t++)
         want |= wanted(c, e, t) ? 1u << t : 0;
     if (!want)
-        return 0;
+        return;
     if (!e->audio) {
         out->no_audio++;
-        return 0;
+        return;
     }
-    for (int t = 0; t < DATASET_TASKS; t++) {
-        int rc = 0;
-
-        if (want & 1u << t)
-            rc = dataset_labels(c->d, i, (enum annot_task)t, &s.label[t], err);
-        if (rc) {
-            release_song(&s);
-            return rc;
-        }
-        s.has |= want & 1u << t;
+    if (take_labels(&s, c, i, want)) {
+        release_song(&s);
+        out->broken++;
+        return;
     }
     if (!strcmp(dataset_about(c->d)->name, "hooktheory"))
         find_stretch(&s);
@@ -135,7 +149,6 @@ static int take_song(struct songs *out, const struct choice *c, size_t i,
     s.audio = xstrdup(e->audio);
     ARRAY_GROW(out->v, out->n, out->cap);
     out->v[out->n++] = s;
-    return 0;
 }
 
 static int take_all(struct songs *s, struct choice *c, const char *root,
@@ -145,11 +158,12 @@ static int take_all(struct songs *s, struct choice *c, const char *root,
 
     look_for_valid(c);
     for (size_t i = 0; i < dataset_size(c->d); i++)
-        TRY(take_song(s, c, i, err));
+        take_song(s, c, i);
     if (s->n == before)
         return err_set(err, ERR_ARG, "%s: no song with audio and labels of the "
                        "kinds asked for in this part of it (%zu with labels "
-                       "but no audio)", root, s->no_audio);
+                       "but no audio, %zu with broken labels)", root,
+                       s->no_audio, s->broken);
     return 0;
 }
 
@@ -158,7 +172,7 @@ int songs_add(struct songs *s, const char *dataset, const char *root,
               struct err *err)
 {
     struct choice c = { .part = part, .tasks = tasks, .held = held };
-    size_t before = s->n, no_audio = s->no_audio;
+    size_t before = s->n, no_audio = s->no_audio, broken = s->broken;
     struct dataset *d;
     int rc;
 
@@ -171,6 +185,7 @@ int songs_add(struct songs *s, const char *dataset, const char *root,
     while (s->n > before)
         release_song(&s->v[--s->n]);
     s->no_audio = no_audio;
+    s->broken = broken;
     return rc;
 }
 
@@ -192,7 +207,7 @@ static size_t collect_tags(const struct songs *s, const char ***out)
         if (!(s->v[i].has & 1u << ANNOT_TAGS))
             continue;
         for (size_t k = 0; k < t->n; k++) {
-            if (t->v[k].score < 0.5)
+            if (!(t->v[k].score >= 0.5))
                 continue;
             ARRAY_GROW(v, n, cap);
             v[n++] = t->v[k].label;

@@ -16,6 +16,9 @@ struct song {
     unsigned has;     /* 1 << enum annot_task: which of label are filled */
     struct annotation label[DATASET_TASKS]; /* as dataset_labels gives them */
     double from, to;  /* s that labels speak of: 0, INFINITY for whole songs */
+    struct stretch *sure[DATASET_TASKS]; /* NULL, or the n_sure parts of the
+                         song that the labels of a task speak of (excerpt) */
+    size_t n_sure[DATASET_TASKS];
 };
 
 /* A zeroed struct can be released and added to. */
@@ -23,18 +26,20 @@ struct songs {
     struct song *v;
     size_t n, cap;
     size_t no_audio; /* songs with labels that were left out for want of it */
+    size_t broken;   /* songs left out as their labels cannot be read */
 };
 
 enum songs_part { SONGS_TRAIN, SONGS_VALID, SONGS_TEST, SONGS_ALL };
 
 /* Appends the songs of a dataset (eval/dataset.h; "folder" for one's own) that
  * have audio, and labels for one of tasks (1 << enum annot_task each) in that
- * part; labels known to be broken are left out. What a dataset has no split for
+ * part; labels known to be broken are left out. A song whose labels cannot be
+ * read is left out with a warning and counted. What a dataset has no split for
  * is for training; where it has no "valid" songs for a task, one in held of the
  * training songs is one (split_hash of the id; held 0: none).
  *
- * ERR_ARG where no song is left; else as dataset_open and dataset_labels. On
- * failure s is as it was. */
+ * ERR_ARG where no song is left; else as dataset_open. On failure s is as it
+ * was. */
 int songs_add(struct songs *s, const char *dataset, const char *root,
               enum songs_part part, unsigned tasks, unsigned held,
               struct err *err);

@@ -10,15 +10,20 @@
 #include "audio/clip.h"
 #include "base/xalloc.h"
 #include "model/encoder.h"
+#include "model/melstack.h"
 
 enum { CHUNK = 1 << 16 };
 
 struct states {
-    int layers, dim;
+    int layers;
+    struct encoder_config encoder;
+    int width;            /* D; of stacked mel: of a row */
+    int64_t before, more; /* rows of a window before its states; more than
+                             states: 0 but for stacked mel */
     size_t n;
-    int64_t *at, *frames; /* by song: first state in the file; how many */
+    int64_t *at, *frames; /* by song: first row in the file; how many */
     double *duration;
-    float *map;           /* (all states, layers, D) */
+    float *map;           /* (all rows, layers, width) */
     size_t size;          /* bytes */
 };
 
@@ -53,20 +58,21 @@ int states_stream(struct stream *stream, struct model *m, struct mel *mel,
 struct writer {
     struct states *s;
     FILE *f;
-    int64_t count; /* states of this song */
+    struct model *model;
+    int64_t count; /* rows of this song */
 };
 
-/* hidden[l] (n, D) -> (n, layers, D) */
+/* hidden[l] (n, width) -> (n, layers, width) */
 static int write_states(void *ctx, const float *const *hidden, int64_t n,
                         struct err *err)
 {
     struct writer *w = ctx;
-    size_t dim = (size_t)w->s->dim;
+    size_t width = (size_t)w->s->width;
 
     for (int64_t t = 0; t < n; t++)
         for (int l = 0; l < w->s->layers; l++)
-            if (fwrite(hidden[l] + t * w->s->dim, sizeof(float), dim, w->f) !=
-                dim)
+            if (fwrite(hidden[l] + (size_t)t * width, sizeof(float), width,
+                       w->f) != width)
                 return err_sys(err, "the states of the songs");
     w->count += n;
     return 0;
@@ -89,9 +95,9 @@ static int one_song(const struct states_config *c, struct writer *w,
     pcm = corpus_pcm(c->corpus, i, &n);
     w->count = 0;
     w->s->duration[i] = (double)n / c->model->config.sample_rate;
-    rc = stream_new(&stream, e, c->model, &sc, err);
+    rc = stream_new(&stream, e, w->model, &sc, err);
     if (!rc)
-        rc = states_stream(stream, c->model, mel, pcm, n, err);
+        rc = states_stream(stream, w->model, mel, pcm, n, err);
     stream_free(stream);
     corpus_let_go(c->corpus, i);
     w->s->frames[i] = w->count;
@@ -108,7 +114,7 @@ static int write_all(const struct states_config *c, struct writer *w,
                              m->mel.bands, 0, m->sample_rate / 2.0 };
     struct encoder *e = NULL;
     struct mel *mel = NULL;
-    int rc = encoder_new(&e, c->model, c->be, err);
+    int rc = encoder_new(&e, w->model, c->be, err);
 
     if (!rc && !encoder_hears_sound(e))
         rc = mel_new(&mel, &mc, err);
@@ -124,7 +130,7 @@ static int map_file(struct states *s, FILE *f, const char *path,
 {
     int64_t all = s->n ? s->at[s->n - 1] + s->frames[s->n - 1] : 0;
 
-    s->size = (size_t)(all * s->layers * s->dim) * sizeof(float);
+    s->size = (size_t)(all * s->layers * s->width) * sizeof(float);
     if (fflush(f))
         return err_sys(err, "%s: cannot write", path);
     if (!s->size)
@@ -136,17 +142,36 @@ static int map_file(struct states *s, FILE *f, const char *path,
     return err_sys(err, "%s: cannot map", path);
 }
 
+/* narrow becomes a model, without weights of its own, whose states are the rows
+ * of m's. */
+static void set_rows(struct states *s, const struct model *m,
+                     struct model *narrow)
+{
+    const struct encoder_config *e = &m->config.encoder;
+
+    s->encoder = *e;
+    s->width = e->dim;
+    *narrow = *m;
+    if (e->type != ENCODER_MEL)
+        return;
+    s->width = e->bands;
+    s->before = melstack_before(e);
+    s->more = melstack_context(e) - 1;
+    narrow->config.encoder = melstack_narrow(e);
+}
+
 int states_new(struct states **out, const struct states_config *c,
                struct err *err)
 {
     struct states *s = xcalloc(1, sizeof(*s));
-    struct writer w = { .s = s, .f = fopen(c->path, "w+b") };
+    struct model narrow;
+    struct writer w = { s, fopen(c->path, "w+b"), &narrow, 0 };
     int rc = w.f ? 0 : err_sys(err, "%s: cannot create", c->path);
 
     if (w.f)
         unlink(c->path);
     s->layers = c->n_layers;
-    s->dim = c->model->config.encoder.dim;
+    set_rows(s, c->model, &narrow);
     s->n = c->n;
     s->at = xcalloc(c->n + 1, sizeof(*s->at));
     s->frames = xcalloc(c->n + 1, sizeof(*s->frames));
@@ -186,20 +211,42 @@ double states_duration(const struct states *s, size_t song)
     return s->duration[song];
 }
 
-void states_window(const struct states *s, size_t song, int64_t first,
-                   int64_t n, float *out)
+int64_t states_room(const struct states *s, int64_t n)
 {
-    size_t row = (size_t)s->dim * sizeof(float);
+    return s->layers * (n + s->more) * s->width;
+}
+
+void states_window(const struct states *s, size_t song, int64_t first,
+                   int64_t n, float *window)
+{
+    size_t row = (size_t)s->width * sizeof(float);
+    int64_t rows = n + s->more;
 
     for (int l = 0; l < s->layers; l++)
-        for (int64_t i = 0; i < n; i++) {
-            float *to = out + (l * n + i) * s->dim;
-            int64_t t = first + i;
+        for (int64_t i = 0; i < rows; i++) {
+            float *to = window + (l * rows + i) * s->width;
+            int64_t t = first - s->before + i;
 
             if (t >= 0 && t < s->frames[song])
                 memcpy(to, s->map + ((s->at[song] + t) * s->layers + l) *
-                                        s->dim, row);
+                                        s->width, row);
             else
                 memset(to, 0, row);
         }
+}
+
+int states_stacked(const struct states *s)
+{
+    return s->encoder.type == ENCODER_MEL;
+}
+
+const float *states_of(const struct states *s, const float *window, int i,
+                       int64_t n, float *room)
+{
+    const float *rows = window + i * (n + s->more) * s->width;
+
+    if (!states_stacked(s))
+        return rows;
+    melstack_stack(room, &s->encoder, rows, n);
+    return room;
 }

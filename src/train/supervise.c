@@ -14,9 +14,12 @@
 #include "train/feed.h"
 #include "train/headloss.h"
 #include "train/loop.h"
+#include "train/modelfile.h"
 #include "train/stop.h"
 
 enum { MOST_SKIPPED = 20 };
+/* Of a hidden state of the examples that are worked on at once. */
+static const double most_state_bytes = 256e6;
 
 /* A head in this run. */
 struct learner {
@@ -48,6 +51,7 @@ struct supervise {
     int *kept, n_kept;         /* layers that heads read */
     float *host;               /* logits, then their gradient */
     size_t cap;
+    float *room;               /* stacked states of an example */
     struct devloss *dev;
     struct stop stopping;
     char *path, *best;         /* RUN/model.safetensors, RUN/best.. */
@@ -55,6 +59,37 @@ struct supervise {
 
 /* ---- setting up ---- */
 
+/* Whether the weights of one head mean the same in the other. */
+static int same_head(const struct head_config *a, const struct head_config *b,
+                     int layers)
+{
+    int la = a->layer == -1 ? layers : a->layer;
+    int lb = b->layer == -1 ? layers : b->layer;
+
+    if (la != lb || a->hidden != b->hidden || a->boundary != b->boundary ||
+        a->activation != b->activation || a->n_classes != b->n_classes)
+        return 0;
+    for (int i = 0; i < a->n_classes; i++)
+        if (strcmp(a->classes[i], b->classes[i]))
+            return 0;
+    return 1;
+}
+
+/* A head goes on from that of the model only where both mean the same. */
+static int goes_on(const struct param *q, void *ctx)
+{
+    const struct supervise *t = ctx;
+
+    for (int h = 0; h < t->n; h++) {
+        const struct head_config *now = t->head[h].config, *old;
+
+        if (!modelfile_of_head(q->name, now->task))
+            continue;
+        old = config_head(&t->c->init->config, now->task);
+        return old && same_head(now, old, t->layers);
+    }
+    return 1;
+}
 
 /* Values that begin the run; a frozen encoder's are not there at all. */
 static int make_params(struct supervise *t, struct err *err)
@@ -69,7 +104,8 @@ static int make_params(struct supervise *t, struct err *err)
     TRY(params_alloc(&t->params, t->be, err));
     TRY(params_init(&t->params, (uint64_t)t->set->seed, err));
     if (t->c->init)
-        TRY(params_load(&t->params, t->c->init, &taken, err));
+        TRY(params_load_some(&t->params, t->c->init, goes_on, t, &taken,
+                             err));
     log_info("%lld values to be trained, %zu tensors from the model",
              (long long)t->params.trained, taken);
     return 0;
@@ -133,6 +169,13 @@ static int set_sizes(struct supervise *t, struct err *err)
     if (t->frames < 1)
         return err_set(err, ERR_ARG, "train.crop: %g s are too short",
                        t->set->crop);
+    if (t->states && states_stacked(t->states)) {
+        t->room = malloc((size_t)(t->frames * m->encoder.dim) *
+                         sizeof(*t->room));
+        if (!t->room)
+            return err_set(err, ERR_NOMEM, "no memory for states of %g s",
+                           t->set->crop);
+    }
     t->rows = xcalloc((size_t)t->n, sizeof(*t->rows));
     for (int h = 0; h < t->n; h++)
         t->rows[h] = head_train_rows(t->head[h].train, t->frames);
@@ -158,20 +201,26 @@ static int make_feed(struct supervise *t, struct err *err)
 {
     struct augment_options augment = AUGMENT_OPTIONS_INIT;
     struct augment_options none = AUGMENT_OPTIONS_NONE;
-    struct target_options target = TARGET_OPTIONS_INIT;
     struct feed_config c = {
         .model = t->model, .songs = t->c->train, .corpus = t->c->corpus,
         .states = t->states, .samples = t->samples, .frames = t->frames,
         .rows = t->rows, .augment = t->set->augment ? augment : none,
-        .target = target, .threads = t->c->threads, .batch = t->set->batch
+        .target = t->set->target, .threads = t->c->threads,
+        .batch = t->set->batch
     };
 
+    c.augment.mix = t->set->mixture;
+    if (t->states && (t->set->augment || t->set->mixture > 0))
+        log_warn("songs are heard as they are: the states of a frozen encoder "
+                 "are computed once (train.augment and train.mixture are for "
+                 "--finetune)");
     return feed_new(&t->feed, &c, err);
 }
 
 static int make_dev(struct supervise *t, struct err *err)
 {
-    struct devloss_config c = { t->model, t->c->dev, t->c->dev_corpus, t->be };
+    struct devloss_config c = { t->model, t->c->dev, t->c->dev_corpus, t->be,
+                                t->set->target };
 
     t->stopping.patience = t->set->patience;
     return t->c->dev ? devloss_new(&t->dev, &c, err) : 0;
@@ -228,11 +277,29 @@ static void tear_down(struct supervise *t)
     free(t->dhidden);
     free(t->dspace);
     free(t->host);
+    free(t->room);
     free(t->path);
     free(t->best);
 }
 
 /* ---- a step ---- */
+
+/* What validation found before a run was cut off, so that it stops when it
+ * would have stopped. */
+static int recall(struct supervise *t, struct err *err)
+{
+    char *path = xasprintf("%s/metrics.ndjson", t->c->dir);
+    struct metrics_table all = {0};
+    const struct metrics_series *s;
+    int rc = metrics_read(&all, path, err);
+
+    s = rc ? NULL : metrics_find(&all, "valid_loss");
+    for (size_t i = 0; s && i < s->n; i++)
+        stop_take(&t->stopping, -s->value[i], s->step[i]);
+    metrics_table_release(&all);
+    free(path);
+    return rc;
+}
 
 static int begin(void *ctx, int64_t step, struct err *err)
 {
@@ -243,6 +310,8 @@ static int begin(void *ctx, int64_t step, struct err *err)
         .threads = t->c->threads, .prepare = feed_prepare, .ctx = t->feed
     };
 
+    if (t->c->resume && t->dev)
+        TRY(recall(t, err));
     feed_parts(t->feed, c.part_bytes);
     return loader_new(&t->loader, &c, err);
 }
@@ -261,7 +330,11 @@ static int encode(struct supervise *t, const float *input, int64_t first,
         for (int64_t b = 0; b < n; b++) {
             struct tensor part = tensor_view(g, b * each, 1, &each);
 
-            TRY(tensor_upload(&part, input + (b * t->n_kept + i) * each, err));
+            const float *window =
+                input + b * states_room(t->states, t->frames);
+
+            TRY(tensor_upload(&part, states_of(t->states, window, i, t->frames,
+                                               t->room), err));
         }
         t->hidden[t->kept[i]] = g;
     }
@@ -353,11 +426,22 @@ static void fill_row(struct supervise *t, struct loop_row *row)
     row->hours = t->set->crop * t->set->batch / 3600;
 }
 
+/* Examples that are worked on at once: what train.accumulate says, and of wide
+ * frozen states what memory is for. Gradients are sums over the parts. */
+static int64_t part_of_batch(const struct supervise *t)
+{
+    double each = 4.0 * (double)t->frames * t->model->encoder.dim;
+    int64_t part = (t->set->batch - 1) / t->set->accumulate + 1;
+    int64_t most = each < most_state_bytes ? (int64_t)(most_state_bytes / each)
+                                           : 1;
+
+    return t->net || part < most ? part : most;
+}
+
 static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
 {
     struct supervise *t = ctx;
-    int64_t batch = t->set->batch;
-    int64_t part = (batch - 1) / t->set->accumulate + 1;
+    int64_t batch = t->set->batch, part = part_of_batch(t);
     struct batch_data data;
     size_t bytes[LOADER_PARTS];
 
@@ -382,117 +466,99 @@ static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
 
 /* ---- the model so far ---- */
 
-/* A tensor of the file that is written: a trained one, or one of the model that
- * the run began with. */
-static void list_rest(const struct supervise *t, struct params *all)
+static void add_number(cJSON *o, const char *name, double v)
 {
-    const struct model *m = t->c->init;
+    if (isfinite(v))
+        cJSON_AddNumberToObject(o, name, v);
+    else
+        cJSON_AddNullToObject(o, name);
+}
 
-    for (size_t i = 0; m && i < m->weights.n; i++) {
-        const struct stored *s = &m->weights.tensor[i];
+/* What a head has come to: on dev, where it was measured, and in the last step
+ * of training. */
+static cJSON *head_figures(const struct supervise *t, int h,
+                           const struct devloss_result *dev)
+{
+    const struct learner *l = &t->head[h];
+    cJSON *o = cJSON_CreateObject();
 
-        if (params_index(&t->params, s->name) < 0 &&
-            (stored_type_is_float(s->type) || s->type == STORED_I64))
-            params_add(all, s->name, s->type == STORED_I64 ? PARAM_COUNTER
-                                                           : PARAM_BUFFER,
-                       INIT_CONST, 0, s->ndim, s->dim);
+    if (dev && h < DEVLOSS_HEADS) {
+        add_number(o, "dev_loss", dev->head_loss[h]);
+        add_number(o, "dev_accuracy", dev->head_accuracy[h]);
     }
+    add_number(o, "loss", headloss_value(&l->sum,
+                                         headloss_task(l->config->task)));
+    add_number(o, "accuracy", (double)l->sum.correct / (double)l->sum.decided);
+    return o;
 }
 
-/* Whether a head of the model that the run began with is replaced. */
-static int learns(const struct supervise *t, const char *task)
+static void print_figures(const struct supervise *t, int64_t step,
+                          const struct devloss_result *dev, struct strbuf *out)
 {
-    return config_head(t->model, task) != NULL;
+    const struct supervise_config *c = t->c;
+    cJSON *o = cJSON_CreateObject(), *tasks;
+
+    cJSON_AddStringToObject(o, "about", c->about);
+    cJSON_AddStringToObject(o, "data", c->data);
+    if (dev) {
+        cJSON_AddStringToObject(o, "dev", c->dev_data);
+        add_number(o, "dev_loss", dev->loss);
+    }
+    cJSON_AddNumberToObject(o, "steps", (double)step);
+    tasks = cJSON_AddObjectToObject(o, "tasks");
+    for (int h = 0; h < t->n; h++)
+        cJSON_AddItemToObject(tasks, t->head[h].config->task,
+                              head_figures(t, h, dev));
+    cJSON_AddItemToObject(o, "train", settings_json(t->set));
+    json_print(out, o);
+    cJSON_Delete(o);
 }
 
-/* The configuration with the heads that the run leaves alone too. */
-static void whole_config(const struct supervise *t, int64_t step,
-                         struct strbuf *json)
+/* The same for people, behind what the model says of its past. */
+static void add_provenance(const struct supervise *t, int64_t step,
+                           const struct devloss_result *dev,
+                           struct strbuf *out)
 {
     const struct model *m = t->c->init;
+
+    if (m && *m->config.provenance)
+        strbuf_addf(out, "%s; ", m->config.provenance);
+    strbuf_addf(out, "%s on %s: %lld steps of %d x %g s", t->c->about,
+                t->c->data, (long long)step, t->set->batch, t->set->crop);
+    if (!dev)
+        return;
+    strbuf_addf(out, ", on dev (%s)", t->c->dev_data);
+    for (int h = 0; h < t->n && h < DEVLOSS_HEADS; h++)
+        strbuf_addf(out, "%s %s: loss %.4g, accuracy %.4g", h ? ";" : "",
+                    t->head[h].config->task, dev->head_loss[h],
+                    dev->head_accuracy[h]);
+}
+
+/* dev is NULL where the weights were not measured. */
+static int write_model(const struct supervise *t, const char *path,
+                       int64_t step, const struct devloss_result *dev,
+                       struct err *err)
+{
+    struct strbuf past = STRBUF_INIT, figures = STRBUF_INIT;
     struct model_config c = *t->model;
-    size_t most = (size_t)c.n_heads + (m ? (size_t)m->config.n_heads : 0);
+    int rc;
 
-    c.heads = xcalloc(most + 1, sizeof(*c.heads));
-    memcpy(c.heads, t->model->heads, (size_t)c.n_heads * sizeof(*c.heads));
-    for (int i = 0; m && i < m->config.n_heads; i++)
-        if (!learns(t, m->config.heads[i].task))
-            c.heads[c.n_heads++] = m->config.heads[i];
-    c.provenance = xasprintf("%s%s%s on %s: %lld steps of %d x %g s",
-                             m ? m->config.provenance : "",
-                             m && *m->config.provenance ? "; " : "",
-                             t->c->about, t->c->data, (long long)step,
-                             t->set->batch, t->set->crop);
-    config_print(&c, json);
-    free(c.provenance);
-    free(c.heads);
-}
-
-/* Values of the tensors that are not trained, from the model. */
-static int load_rest(const struct supervise *t, struct params *rest,
-                     struct err *err)
-{
-    if (!rest->n)
-        return 0;
-    TRY(params_alloc(rest, t->be, err));
-    return params_load(rest, t->c->init, NULL, err);
-}
-
-struct merged {
-    struct params list; /* names of both */
-    float *block;
-};
-
-static int merge(const struct supervise *t, const struct params *rest,
-                 struct merged *m, struct err *err)
-{
-    const struct params *from[2] = { &t->params, rest };
-    const struct tensor *value[2] = {
-        t->set->ema > 0 ? &t->optim.ema : &t->params.value, &rest->value
-    };
-    int64_t at = 0;
-
-    m->block = malloc((size_t)(t->params.all + rest->all + 1) *
-                      sizeof(*m->block));
-    if (!m->block)
-        return err_set(err, ERR_NOMEM, "no memory for %lld values",
-                       (long long)(t->params.all + rest->all));
-    for (int k = 0; k < 2; at += from[k++]->all) {
-        if (from[k]->n)
-            TRY(tensor_download(m->block + at, value[k], err));
-        for (size_t i = 0; i < from[k]->n; i++) {
-            const struct param *q = &from[k]->item[i];
-
-            params_add(&m->list, q->name, q->kind, q->init, 0, q->ndim,
-                       q->dim)->offset = q->offset + at;
-        }
-    }
-    return 0;
+    add_provenance(t, step, dev, &past);
+    print_figures(t, step, dev, &figures);
+    c.provenance = past.s;
+    rc = modelfile_write(path, &c, figures.s, &t->params,
+                         t->set->ema > 0 ? &t->optim.ema : &t->params.value,
+                         t->c->init, err);
+    strbuf_release(&past);
+    strbuf_release(&figures);
+    return rc;
 }
 
 static int save(void *ctx, int64_t step, struct err *err)
 {
-    struct supervise *t = ctx;
-    struct strbuf json = STRBUF_INIT;
-    struct params rest = {0};
-    struct merged m = {0};
-    int rc;
+    const struct supervise *t = ctx;
 
-    list_rest(t, &rest);
-    whole_config(t, step, &json);
-    rc = load_rest(t, &rest, err);
-    if (!rc)
-        rc = merge(t, &rest, &m, err);
-    if (!rc)
-        rc = params_write(&m.list, m.block, 0, NULL, NULL, t->path,
-                          (struct safetensors_meta[]){
-                              { (char *)"format", (char *)"pt" },
-                              { (char *)"mfm", json.s } }, 2, err);
-    params_release(&m.list);
-    params_release(&rest);
-    free(m.block);
-    strbuf_release(&json);
-    return rc;
+    return write_model(t, t->path, step, NULL, err);
 }
 
 static int valid(void *ctx, int64_t step, struct loop_row *row,
@@ -509,7 +575,7 @@ static int valid(void *ctx, int64_t step, struct loop_row *row,
     }
     if (!stop_take(&t->stopping, -r.loss, step))
         return 0;
-    return copy_file(t->path, t->best, err);
+    return write_model(t, t->best, step, &r, err);
 }
 
 static int done(void *ctx)
@@ -519,12 +585,37 @@ static int done(void *ctx)
     return stop_now(&t->stopping);
 }
 
+/* ---- the run ---- */
+
+static int run(struct supervise *t, struct err *err)
+{
+    const struct supervise_config *c = t->c;
+    struct strbuf json = STRBUF_INIT;
+    int rc;
+
+    preset_print(c->preset, &json);
+    rc = loop_run(&(struct loop_config){
+        .dir = c->dir, .optim = &t->optim, .sched = settings_sched(t->set),
+        .steps = t->set->steps, .log_every = t->set->log_every,
+        .valid_every = t->set->valid_every, .save_every = t->set->save_every,
+        .keep = t->set->keep, .most_skipped = MOST_SKIPPED,
+        .seed = (uint64_t)t->set->seed, .config = json.s, .data = c->data,
+        .title = c->about, .resume = c->resume, .progress = c->progress,
+        .stop = c->stop, .pass = pass, .valid = t->dev ? valid : NULL,
+        .save = save, .begin = begin, .done = done, .ctx = t }, err);
+    strbuf_release(&json);
+    if (!rc && c->stop && *c->stop)
+        rc = err_set(err, ERR_IO, "%s: stopped by a signal before its end; go "
+                     "on with --resume", c->dir);
+    return rc ? rc : copy_file(t->stopping.any ? t->best : t->path, c->out,
+                               err);
+}
+
 int supervise_run(const struct supervise_config *c, struct backend *be,
                   struct err *err)
 {
     struct supervise t = { .c = c, .set = &c->preset->train,
                            .model = &c->preset->model, .be = be };
-    struct strbuf json = STRBUF_INIT;
     int rc;
 
     t.n = t.model->n_heads;
@@ -532,21 +623,9 @@ int supervise_run(const struct supervise_config *c, struct backend *be,
     t.head = xcalloc((size_t)t.n + 1, sizeof(*t.head));
     t.path = xasprintf("%s/model.safetensors", c->dir);
     t.best = xasprintf("%s/best.safetensors", c->dir);
-    preset_print(c->preset, &json);
     rc = set_up(&t, err);
     if (!rc)
-        rc = loop_run(&(struct loop_config){
-            .dir = c->dir, .optim = &t.optim, .sched = settings_sched(t.set),
-            .steps = t.set->steps, .log_every = t.set->log_every,
-            .valid_every = t.set->valid_every, .save_every = t.set->save_every,
-            .keep = t.set->keep, .most_skipped = MOST_SKIPPED,
-            .seed = (uint64_t)t.set->seed, .config = json.s, .data = c->data,
-            .title = c->about, .resume = c->resume, .progress = c->progress,
-            .stop = c->stop, .pass = pass, .valid = t.dev ? valid : NULL,
-            .save = save, .begin = begin, .done = done, .ctx = &t }, err);
-    if (!rc)
-        rc = copy_file(t.stopping.any ? t.best : t.path, c->out, err);
-    strbuf_release(&json);
+        rc = run(&t, err);
     tear_down(&t);
     return rc;
 }

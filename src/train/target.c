@@ -178,6 +178,24 @@ static double row_of(const struct fill *f, double time)
     return (time - f->x->start) / f->x->speed * f->h->rate;
 }
 
+/* Whether a time is in one of the stretches that are sure. */
+static int is_sure(const struct excerpt *x, double time)
+{
+    size_t low = 0, high = x->n_sure;
+
+    if (!x->sure)
+        return 1;
+    while (low < high) { /* to the first that ends behind it */
+        size_t middle = (low + high) / 2;
+
+        if (x->sure[middle].end <= time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < x->n_sure && x->sure[low].start <= time;
+}
+
 static int counts(const struct fill *f, int64_t i)
 {
     double middle;
@@ -187,7 +205,8 @@ static int counts(const struct fill *f, int64_t i)
     if (f->h->rate <= 0)
         return 1;
     middle = time_of(f, (double)i + 0.5);
-    return middle >= f->x->from && middle < f->x->to;
+    return middle >= f->x->from && middle < f->x->to &&
+           is_sure(f->x, middle);
 }
 
 /* The first row whose middle is not before a time, in 0..n. */
@@ -344,13 +363,17 @@ static void fill_tags(const struct fill *f, const struct tags *tags)
 
     for (int c = 0; c < f->h->n_classes; c++) {
         const char *name = f->h->classes[c];
-        float yes = 0;
+        double score = 0;
+        float yes;
 
         if (moved && tells_tempo(name))
             continue;
         for (size_t k = 0; k < tags->n; k++)
-            if (!strcmp(tags->v[k].label, name) && tags->v[k].score >= 0.5)
-                yes = 1;
+            if (!strcmp(tags->v[k].label, name))
+                score = tags->v[k].score;
+        if (isnan(score))
+            continue;
+        yes = score >= 0.5;
         for (int64_t i = 0; i < f->n; i++)
             if (counts(f, i)) {
                 yes_of(f, i)[c] = yes;

@@ -13,6 +13,7 @@
 #ifndef TRAIN_TARGET_H
 #define TRAIN_TARGET_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "annot/annotation.h"
@@ -27,6 +28,11 @@ struct target {
     int64_t cap;     /* floats in each */
 };
 
+/* Part of a song, in s of it: start included, end not. */
+struct stretch {
+    double start, end;
+};
+
 /* Which stretch of a song, played how. Times of labels are on the song. */
 struct excerpt {
     double start;    /* s, where row 0 begins */
@@ -34,6 +40,9 @@ struct excerpt {
     int transpose;   /* semitones up, of chords and keys */
     double from, to; /* s of the song that the labels speak of; rows whose
                         middle is outside do not count */
+    const struct stretch *sure; /* NULL, or n_sure, ascending and apart: nor do
+                        rows whose middle is in none of them */
+    size_t n_sure;
 };
 
 struct target_options {
@@ -73,9 +82,9 @@ void target_release(struct target *t);
  *            that is 1 where i / rate is its time
  * key        the key over time if a says it, else that of the song; several
  *            possible ones share. No count for modes other than major and minor
- * tag        1 or 0 for each; one that tells the tempo (slow, medium, fast)
- *            does not count where the speed is off by more than half a
- *            semitone */
+ * tag        1 or 0 for each, no count for one with a score of NaN; one that
+ *            tells the tempo (slow, medium, fast) does not count where the
+ *            speed is off by more than half a semitone */
 void target_fill(struct target *t, int64_t first, int64_t n,
                  const struct head_config *h, const struct annotation *a,
                  const struct excerpt *x, const struct target_options *o);

@@ -98,7 +98,7 @@ static int run_crop(struct validate *v, struct encoder *e, int64_t i,
     return 0;
 }
 
-/* Entropy and commonest share of stream k's tokens, each a part of the mean. */
+/* Entropy and commonest share of stream k's tokens, as parts of a mean. */
 static void count_stream(const struct validate *v, int k,
                          struct validate_result *r)
 {
@@ -140,7 +140,7 @@ int validate_run(struct validate *v, const char *model, struct backend *be,
         width += v->c.codes[k];
     }
     logits = xcalloc((size_t)v->c.frames * (size_t)width, sizeof(*logits));
-    be->ops->weights_changed(be); /* the file is mapped where an old one was */
+    be->ops->weights_changed(be); /* a file may be mapped where one was */
     if (!rc)
         rc = encoder_new(&e, m, be, err);
     for (int64_t i = 0; i < VALIDATE_CROPS && !rc; i++)

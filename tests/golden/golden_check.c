@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* golden_check FOLDER...: exit 0 if all agree, 1 if not, 77 if no folder is
- * there. */
+/* golden_check [--bf16] FOLDER...: exit 0 if all agree, 1 if not, 77 if no
+ * folder is there, or if the processor has no bf16. */
 #include "golden.h"
 
 #include <dirent.h>
@@ -12,6 +12,7 @@
 
 #include "audio/decode.h"
 #include "mel/mel.h"
+#include "tensor/backend.h"
 
 void golden_report(struct golden *g, const char *what, double difference,
                    double tolerance)
@@ -59,6 +60,42 @@ double golden_relative(const float *a, const float *b, size_t n)
     if (diff == 0)
         return 0;
     return isfinite(diff) ? sqrt(diff / norm) : INFINITY;
+}
+
+static double cosine(const float *a, const float *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * b[i];
+        aa += (double)a[i] * a[i];
+        bb += (double)b[i] * b[i];
+    }
+    return aa == 0 && bb == 0 ? 1 : ab / sqrt(aa * bb);
+}
+
+void golden_states(struct golden *g, const char *what, const float *a,
+                   const float *b, size_t n, size_t dim, double tolerance)
+{
+    static const double tolerance_bf16 = 1e-3;
+    double worst = 0;
+    char name[160];
+
+    if (!g->bf16) {
+        golden_report(g, what, golden_relative(a, b, n * dim), tolerance);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double off = 1 - cosine(a + i * dim, b + i * dim, dim);
+
+        if (!(off <= worst))
+            worst = off;
+    }
+    snprintf(name, sizeof(name), "%s, bf16, 1 - cosine", what);
+    if (worst < 1e-9)
+        golden_broken(g, name, "as exact as f32: it was not bf16");
+    else
+        golden_report(g, name, worst, tolerance_bf16);
 }
 
 int golden_samples(const char *path, int rate, float **x, size_t *n,
@@ -134,6 +171,8 @@ static void check_folder(struct golden *g)
     if (golden_has(g, "pytorch_model.bin") &&
         golden_has(g, "forward_backward.safetensors"))
         check_bert(g);
+    if (g->bf16 && g->checked)
+        return;
     if (golden_has(g, "cases.json"))
         check_dbn(g);
     if (golden_has(g, "pieces.safetensors"))
@@ -146,16 +185,33 @@ static void check_folder(struct golden *g)
         golden_broken(g, "folder", "nothing in it that is known");
 }
 
+static int has_bf16(void)
+{
+    struct backend *be = NULL;
+    struct err err = {0};
+    int rc = backend_open(&be, "cpu", 0, &err);
+
+    if (!rc)
+        rc = backend_set_precision(be, PRECISION_BF16, &err);
+    backend_close(be);
+    if (rc)
+        printf("skipped: %s\n", err.msg);
+    return !rc;
+}
+
 int main(int argc, char **argv)
 {
     int checked = 0, failed = 0;
+    int bf16 = argc > 1 && !strcmp(argv[1], "--bf16");
 
-    if (argc < 2) {
-        fprintf(stderr, "usage: golden_check FOLDER...\n");
+    if (argc < 2 + bf16) {
+        fprintf(stderr, "usage: golden_check [--bf16] FOLDER...\n");
         return 2;
     }
-    for (int i = 1; i < argc; i++) {
-        struct golden g = { .folder = argv[i] };
+    if (bf16 && !has_bf16())
+        return 77;
+    for (int i = 1 + bf16; i < argc; i++) {
+        struct golden g = { .folder = argv[i], .bf16 = bf16 };
 
         if (access(argv[i], R_OK)) {
             printf("skip %s: not there\n", argv[i]);

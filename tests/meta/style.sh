@@ -4,7 +4,7 @@
 set -u
 cd "${TOP_SRCDIR:-.}" || exit 99
 bad=0
-for file in $(find src tests/unit tests/fuzz tests/tools -name '*.[ch]' \
+for file in $(find src tests/grad tests/unit tests/fuzz tests/tools -name '*.[ch]' \
     2>/dev/null | sort); do
     LC_ALL=C.UTF-8 awk -v file="$file" '
     function complain(what) { print file ":" NR ": " what; bad = 1 }

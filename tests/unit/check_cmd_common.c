@@ -79,7 +79,7 @@ static const struct {
     { "tag --device cuda", ALL },
     { "tag --device cuda:1", ALL },
     { "tag --device tpu", ALL },
-    { "tag --precision bf16", ALL },
+    { "tag --precision fp16", ALL },
     { "tag --format jpeg", ALL },
     { "tag --threads 0", ALL },
     { "tag --top x", ALL },

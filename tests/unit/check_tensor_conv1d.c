@@ -451,25 +451,6 @@ START_TEST(weight_norm_zero_tap)
 }
 END_TEST
 
-START_TEST(transpose_each_writes_and_adds)
-{
-    enum { A = 3, R = 4, C = 5 };
-    struct tensor x = MAKE(A, R, C), y = MAKE(A, C, R);
-
-    for (int pass = 0; pass < 2; pass++) {
-        ck_assert(!be->ops->transpose_each(be, &y, &x, pass, NULL));
-        for (int a = 0; a < A; a++)
-            for (int r = 0; r < R; r++)
-                for (int c = 0; c < C; c++)
-                    ck_assert(y.data[(a * C + c) * R + r] ==
-                              x.data[(a * R + r) * C + c] *
-                                  (float)(1 + pass));
-    }
-    tensor_release(&x);
-    tensor_release(&y);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("tensor_conv1d");
@@ -485,7 +466,6 @@ int main(void)
                         (int)ARRAY_LEN(norms));
     tcase_add_test(t, weight_norm_forward_and_gradients);
     tcase_add_test(t, weight_norm_zero_tap);
-    tcase_add_test(t, transpose_each_writes_and_adds);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

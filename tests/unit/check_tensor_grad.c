@@ -108,45 +108,6 @@ START_TEST(glu_backward)
 }
 END_TEST
 
-/* ---- rows that become a vector ---- */
-
-/* in[0] is x, in[1] the vector; dim: columns. Row r is hidden where r % 3 is
- * 1. */
-static void rows_forward(const struct problem *p, double *y)
-{
-    int c = p->dim[0];
-
-    for (int64_t i = 0; i < p->out; i++)
-        y[i] = i / c % 3 == 1 ? p->in[1][i % c] : p->in[0][i];
-}
-
-START_TEST(replace_rows_both)
-{
-    enum { R = 11, C = 23 };
-    struct guarded x = make(R, C, 0, 1), v = make(C, 0, 0, 2);
-    struct guarded dy = make(R, C, 0, 3), dv = make(C, 0, 0, 4);
-    struct problem p = { .forward = rows_forward, .dim = { C } };
-    float *dv0 = copy(&dv);
-    uint8_t hidden[R];
-
-    for (int r = 0; r < R; r++)
-        hidden[r] = r % 3 == 1;
-    problem_set(&p, &dy, &x, &v, NULL);
-    ck_assert(!be->ops->replace_rows(be, &x.t, hidden, &v.t, NULL));
-    rows_forward(&p, p.y);
-    assert_near(x.t.data, p.y, x.n, 0);
-    ck_assert(!be->ops->replace_rows_backward(be, &dy.t, &dv.t, hidden, NULL));
-    assert_gradient(&p, 0, dy.t.data, NULL, 1);
-    assert_gradient(&p, 1, dv.t.data, dv0, 1);
-    problem_release(&p);
-    free(dv0);
-    drop(&x);
-    drop(&v);
-    drop(&dy);
-    drop(&dv);
-}
-END_TEST
-
 /* ---- normalisation ---- */
 
 static void layer_norm_forward(const struct problem *p, double *y)
@@ -413,17 +374,22 @@ START_TEST(pool_both)
 }
 END_TEST
 
+/* One matrix, more than a tile large, and several small ones. */
 START_TEST(transpose_tiles)
 {
-    enum { R = 37, C = 67 };
-    struct guarded x = make(R, C, 0, 1), y = make(C, R, 0, 2);
+    static const int sizes[2][3] = { { 1, 37, 67 }, { 3, 5, 4 } };
+    int n = sizes[_i][0], r = sizes[_i][1], c = sizes[_i][2];
+    struct guarded x = n > 1 ? make(n, r, c, 1) : make(r, c, 0, 1);
+    struct guarded y = n > 1 ? make(n, c, r, 2) : make(c, r, 0, 2);
 
-    ck_assert(!be->ops->transpose(be, &y.t, &x.t, 0, NULL));
-    for (int i = 0; i < R * C; i++)
-        ck_assert(y.t.data[i % C * R + i / C] == x.t.data[i]);
-    ck_assert(!be->ops->transpose(be, &y.t, &x.t, 1, NULL));
-    for (int i = 0; i < R * C; i++)
-        ck_assert(y.t.data[i % C * R + i / C] == 2 * x.t.data[i]);
+    for (int add = 0; add < 2; add++) {
+        ck_assert(!be->ops->transpose(be, &y.t, &x.t, add, NULL));
+        for (int i = 0; i < n * r * c; i++) {
+            int in = i % (r * c), to = i - in + in % c * r + in / c;
+
+            ck_assert(y.t.data[to] == (float)(1 + add) * x.t.data[i]);
+        }
+    }
     drop(&x);
     drop(&y);
 }
@@ -587,13 +553,12 @@ int main(void)
     tcase_add_loop_test(t, act_all, ACT_NONE, ACT_GELU + 1);
     tcase_add_test(t, act_saturates);
     tcase_add_test(t, glu_backward);
-    tcase_add_test(t, replace_rows_both);
     tcase_add_loop_test(t, layer_norm_backward, 0, 2);
     tcase_add_loop_test(t, batch_norm_both, 0, 2);
     tcase_add_test(t, rotary_backward);
     tcase_add_loop_test(t, depthwise_backward, 0, COUNT(depthwise_cases));
     tcase_add_loop_test(t, pool_both, 0, COUNT(pool_cases));
-    tcase_add_test(t, transpose_tiles);
+    tcase_add_loop_test(t, transpose_tiles, 0, 2);
     tcase_add_loop_test(t, attention_both, 0, COUNT(attention_cases));
     tcase_add_loop_test(t, attention_half, 0, 2);
     suite_add_tcase(s, t);

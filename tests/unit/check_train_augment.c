@@ -38,7 +38,7 @@ static double error_db(double cycles, double start, double speed, double gain)
 {
     double sum = 0;
 
-    augment_samples(filter, out, OUT, pcm, IN, start, speed);
+    augment_samples(filter, out, OUT, pcm, IN, start, speed, NULL);
     for (int i = 0; i < OUT; i++) {
         double at = start + i * speed;
         double e = out[i] - gain * 0.5 * sin(2 * M_PI * cycles * at);
@@ -79,16 +79,16 @@ END_TEST
 START_TEST(augment_samples_copies)
 {
     sine(0.01);
-    augment_samples(filter, out, OUT, pcm, IN, -2.2, 1);
+    augment_samples(filter, out, OUT, pcm, IN, -2.2, 1, NULL);
     ck_assert_float_eq(out[1], 0);
     for (int i = 2; i < OUT; i++)
         ck_assert_float_eq(out[i], pcm[i - 2] / 32768.f);
-    augment_samples(filter, out, OUT, pcm, IN, IN - 10, 1);
+    augment_samples(filter, out, OUT, pcm, IN, IN - 10, 1, NULL);
     ck_assert_float_eq(out[9], pcm[IN - 1] / 32768.f);
     ck_assert_float_eq(out[10], 0);
-    augment_samples(filter, out, OUT, pcm, IN, IN + 100, 1.1);
+    augment_samples(filter, out, OUT, pcm, IN, IN + 100, 1.1, NULL);
     ck_assert_float_eq(out[0], 0);
-    augment_samples(filter, out, OUT, pcm, 0, -50, 0.9);
+    augment_samples(filter, out, OUT, pcm, 0, -50, 0.9, NULL);
     ck_assert_float_eq(out[60], 0);
 }
 END_TEST
@@ -99,7 +99,7 @@ START_TEST(augment_samples_constant)
     for (int i = 0; i < IN; i++)
         pcm[i] = 16384;
     for (double speed = 0.7; speed < 1.5; speed += 0.171) {
-        augment_samples(filter, out, OUT, pcm, IN, 500.123, speed);
+        augment_samples(filter, out, OUT, pcm, IN, 500.123, speed, NULL);
         for (int i = 0; i < OUT; i += 13)
             ck_assert_float_eq_tol(out[i], 0.5f, 1e-4);
     }

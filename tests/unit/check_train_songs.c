@@ -78,11 +78,23 @@ START_TEST(songs_add_refuses)
     ck_assert_int_eq(songs_add(&songs, "folder", tree.root, SONGS_TEST, ALL, 0,
                                &err), ERR_ARG);
     tree_put(&tree, "a.beats", "0.5\t1\nx\t2\n");
-    ck_assert_int_eq(songs_add(&songs, "folder", tree.root, SONGS_TRAIN, ALL, 0,
-                               &err), ERR_FORMAT);
-    ck_assert_ptr_nonnull(strstr(err.msg, "a.beats:2"));
+    ck_assert_int_eq(songs_add(&songs, "folder", tree.root, SONGS_TRAIN,
+                               1 << ANNOT_BEATS, 0, &err), ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "1 with broken labels"));
     ck_assert_uint_eq(songs.n, 1);
     ck_assert_uint_eq(songs.no_audio, 0);
+    ck_assert_uint_eq(songs.broken, 0);
+}
+END_TEST
+
+/* One broken file costs its song, not the others. */
+START_TEST(songs_add_passes_over_broken_labels)
+{
+    tree_put(&tree, "a.beats", "0.5\t1\nx\t2\n");
+    add(SONGS_TRAIN, ALL, 0);
+    ck_assert_uint_eq(songs.n, 1);
+    ck_assert_str_eq(songs.v[0].id, "sub/b");
+    ck_assert_uint_eq(songs.broken, 1);
 }
 END_TEST
 
@@ -215,6 +227,7 @@ int main(void)
     tcase_add_test(c, songs_add_folder);
     tcase_add_test(c, songs_add_some_tasks);
     tcase_add_test(c, songs_add_refuses);
+    tcase_add_test(c, songs_add_passes_over_broken_labels);
     tcase_add_test(c, songs_add_held);
     tcase_add_test(c, songs_add_splits);
     tcase_add_test(c, songs_tags_sorted);

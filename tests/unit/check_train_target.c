@@ -9,7 +9,7 @@
 #include "train/target.h"
 
 static const struct target_options options = TARGET_OPTIONS_INIT;
-static const struct excerpt whole = { 0, 1, 0, 0, INFINITY };
+static const struct excerpt whole = { .speed = 1, .to = INFINITY };
 
 static char *beat_classes[] = { "beat", "downbeat", "none" };
 static char *chord_classes[] = { "C:maj", "Db:maj", "A:min", "N" };
@@ -92,7 +92,7 @@ START_TEST(target_fill_beats_moved)
 {
     /* the excerpt begins at 2 s and plays twice as fast; its labels end at
      * 2.9 s, which is row 4.5: row 4's middle is not inside any more */
-    const struct excerpt x = { 2, 2, 0, 0, 2.9 };
+    const struct excerpt x = { .start = 2, .speed = 2, .to = 2.9 };
 
     beats_append(&a.beats, 1.8, 1, NAN); /* row -1: row 0 is beside it */
     beats_append(&a.beats, 2.2, 2, NAN); /* row 1 */
@@ -171,7 +171,8 @@ START_TEST(target_fill_chords_any_excerpt)
         at = end;
     }
     for (int k = -3; k <= 3; k++) {
-        const struct excerpt x = { 1.234 + k, exp2(k / 12.), 0, 0, INFINITY };
+        const struct excerpt x = { .start = 1.234 + k, .speed = exp2(k / 12.),
+                                   .to = INFINITY };
 
         fill(&chords_head, 50, &x);
         for (int64_t i = 0; i < 50; i++) {

@@ -112,7 +112,7 @@ def bench_train(args):
     codes = tensors["quantizer_melspec_2048_0.codebook"].shape[0]
     net = torch_conformer.Conformer(**sizes_of(tensors), codes=codes).train()
     if "linear.weight" not in tensors:
-        tensors.update({f"linear.{k}": v
+        tensors.update({f"linear.{k}": torch.zeros_like(v)
                         for k, v in net.linear.state_dict().items()})
     net.load(tensors)
     del tensors

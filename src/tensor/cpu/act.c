@@ -159,16 +159,19 @@ int cpu_glu_backward(struct backend *be, struct tensor *dx,
     return 0;
 }
 
+/* sign -1: by the opposite angles. */
 CPU_CLONES
 static void rotate(float *y, const float *x, const float *cosine,
-                   const float *sine, int64_t half)
+                   const float *sine, int64_t half, float sign, int accumulate)
 {
     #pragma omp simd
     for (int64_t i = 0; i < half; i++) {
-        float a = x[i], b = x[i + half];
+        float a = x[i], b = x[i + half], s = sign * sine[i];
+        float up = accumulate ? y[i] : 0;
+        float down = accumulate ? y[i + half] : 0;
 
-        y[i] = a * cosine[i] - b * sine[i];
-        y[i + half] = b * cosine[i] + a * sine[i];
+        y[i] = up + a * cosine[i] - b * s;
+        y[i + half] = down + b * cosine[i] + a * s;
     }
 }
 
@@ -200,8 +203,9 @@ static int rotary_table(struct cpu *cpu, int64_t time, int64_t d, float base,
     return 0;
 }
 
-int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
-               int heads, float base, struct err *err)
+static int turn(struct backend *be, struct tensor *y, const struct tensor *x,
+                int heads, float base, float sign, int accumulate,
+                struct err *err)
 {
     int64_t batch = x->dim[0], time = x->dim[1], c = x->dim[2];
     int64_t d = c / heads, half = d / 2;
@@ -215,42 +219,20 @@ int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
     for (int64_t r = 0; r < batch * time; r++)
         for (int64_t h = 0; h < heads; h++)
             rotate(y->data + r * c + h * d, x->data + r * c + h * d,
-                   table + r % time * d, table + r % time * d + half, half);
+                   table + r % time * d, table + r % time * d + half, half,
+                   sign, accumulate);
     return 0;
 }
 
-CPU_CLONES
-static void rotate_back(float *dx, const float *dy, const float *cosine,
-                        const float *sine, int64_t half, int accumulate)
+int cpu_rotary(struct backend *be, struct tensor *y, const struct tensor *x,
+               int heads, float base, struct err *err)
 {
-    #pragma omp simd
-    for (int64_t i = 0; i < half; i++) {
-        float a = dy[i], b = dy[i + half];
-        float up = accumulate ? dx[i] : 0;
-        float down = accumulate ? dx[i + half] : 0;
-
-        dx[i] = up + a * cosine[i] + b * sine[i];
-        dx[i + half] = down + b * cosine[i] - a * sine[i];
-    }
+    return turn(be, y, x, heads, base, 1, 0, err);
 }
 
 int cpu_rotary_backward(struct backend *be, struct tensor *dx,
                         const struct tensor *dy, int heads, float base,
                         int accumulate, struct err *err)
 {
-    int64_t batch = dy->dim[0], time = dy->dim[1], c = dy->dim[2];
-    int64_t d = c / heads, half = d / 2;
-    const float *table;
-
-    assert(dy->ndim == 3 && tensor_count(dx) == tensor_count(dy));
-    assert(c % heads == 0 && d % 2 == 0);
-    TRY(rotary_table(cpu_of(be), time, d, base, err));
-    table = cpu_of(be)->rotary.table;
-    #pragma omp parallel for
-    for (int64_t r = 0; r < batch * time; r++)
-        for (int64_t h = 0; h < heads; h++)
-            rotate_back(dx->data + r * c + h * d, dy->data + r * c + h * d,
-                        table + r % time * d, table + r % time * d + half,
-                        half, accumulate);
-    return 0;
+    return turn(be, dx, dy, heads, base, -1, accumulate, err);
 }

@@ -62,19 +62,19 @@ static int packed_weights(struct cpu *cpu, struct conv2d *c,
     dnnl_memory_desc_t plain;
     struct cpu_weights to = { &plain, user };
     const dnnl_memory_desc_t *md;
-    struct packed *p = c->packed;
+    struct packed *p;
     void *data;
     int rc;
 
     TRY(cpu_check(dnnl_memory_get_memory_desc(user->mem[CPU_WEIGHTS], &md),
                   "weights", err));
-    for (int i = 0; i < c->npacked; i++, p++)
-        if (dnnl_memory_desc_equal(&p->md, md)) {
-            *out = p->data;
+    for (int i = 0; i < c->npacked; i++)
+        if (dnnl_memory_desc_equal(&c->packed[i].md, md)) {
+            *out = c->packed[i].data;
             return 0;
         }
     if (c->npacked == (int)ARRAY_LEN(c->packed))
-        free((--p, --c->npacked, p->data));
+        free(c->packed[--c->npacked].data);
     TRY(cpu_conv_plain(&plain, c->c_out, c->c_in, err));
     if (posix_memalign(&data, 64, cpu_packed_size(user)))
         return err_set(err, ERR_NOMEM, "no memory for weights");
@@ -83,9 +83,9 @@ static int packed_weights(struct cpu *cpu, struct conv2d *c,
         free(data);
         return rc;
     }
+    p = &c->packed[c->npacked++];
     p->md = *md;
     p->data = data;
-    c->npacked++;
     *out = data;
     return 0;
 }

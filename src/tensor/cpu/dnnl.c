@@ -319,7 +319,6 @@ static const struct backend_ops cpu_ops = {
     .conv1d_grouped_backward = cpu_conv1d_grouped_backward,
     .group_norm = cpu_group_norm,
     .group_norm_backward = cpu_group_norm_backward,
-    .transpose_each = cpu_transpose_each,
     .weight_norm = cpu_weight_norm,
     .weight_norm_backward = cpu_weight_norm_backward,
     .weights_changed = cpu_weights_changed,

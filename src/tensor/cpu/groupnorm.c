@@ -91,13 +91,13 @@ static void group_means(double *a, int64_t n, int groups, int64_t time)
 /* Work space of an operation: sum[0], sum[1] (n) and by-channel floats. */
 struct work {
     double *sum[2];
-    float *channel[4]; /* (n) each */
+    float *channel[5]; /* (n) each */
     float *piece;
 };
 
 static int work_new(struct work *w, int64_t time, int64_t n, struct err *err)
 {
-    size_t count = (size_t)n * (4 + 4 + (size_t)pieces(time));
+    size_t count = (size_t)n * (4 + 5 + (size_t)pieces(time));
     float *all = malloc((count + 1) * sizeof(*all));
 
     if (!all)
@@ -105,9 +105,9 @@ static int work_new(struct work *w, int64_t time, int64_t n, struct err *err)
                        "normalisation");
     w->sum[0] = (double *)(void *)all;
     w->sum[1] = w->sum[0] + n;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         w->channel[i] = all + (4 + i) * n;
-    w->piece = all + 8 * n;
+    w->piece = all + 9 * n;
     return 0;
 }
 
@@ -217,17 +217,10 @@ int cpu_group_norm_backward(struct backend *be, struct tensor *dx,
 {
     int64_t time = x->dim[1], n = x->dim[2], each = n / groups;
     struct work k;
-    float *c;
 
     (void)be;
     assert(x->ndim == 3 && n % groups == 0);
     TRY(work_new(&k, time, n, err));
-    c = malloc((size_t)(n ? n : 1) * sizeof(*c));
-    if (!c) {
-        work_free(&k);
-        return err_set(err, ERR_NOMEM, "no memory for %lld channels",
-                       (long long)n);
-    }
     for (int64_t b = 0; b < x->dim[0]; b++) {
         int64_t at = b * time * n;
         struct window w = { x->data + at, dy->data + at, k.channel[0],
@@ -238,13 +231,12 @@ int cpu_group_norm_backward(struct backend *be, struct tensor *dx,
             k.channel[1][i] = inv_std->data[b * groups + i / each];
         }
         reduce(&k, &w, dgamma->data, dbeta->data, gamma->data, groups,
-               k.channel[2], k.channel[3], c);
+               k.channel[2], k.channel[3], k.channel[4]);
         #pragma omp parallel for
         for (int64_t t = 0; t < time; t++)
             backward_row(dx->data + at + t * n, w.dy + t * n, w.x + t * n,
-                         w.mean, c, k.channel[2], k.channel[3], n);
+                         w.mean, k.channel[4], k.channel[2], k.channel[3], n);
     }
-    free(c);
     work_free(&k);
     return 0;
 }

@@ -250,9 +250,6 @@ int cpu_group_norm_backward(struct backend *be, struct tensor *dx,
                             const struct tensor *inv_std,
                             const struct tensor *gamma, int groups,
                             struct err *err);
-int cpu_transpose_each(struct backend *be, struct tensor *y,
-                       const struct tensor *x, int accumulate,
-                       struct err *err);
 int cpu_weight_norm(struct backend *be, struct tensor *w, struct tensor *norm,
                     const struct tensor *v, const struct tensor *g,
                     struct err *err);

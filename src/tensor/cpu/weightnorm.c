@@ -4,27 +4,6 @@
 
 #include "tensor/cpu/private.h"
 
-int cpu_transpose_each(struct backend *be, struct tensor *y,
-                       const struct tensor *x, int accumulate, struct err *err)
-{
-    int64_t rows = x->dim[1], cols = x->dim[2], n = rows * cols;
-
-    (void)be;
-    (void)err;
-    assert(x->ndim == 3 && y->ndim == 3 && y->dim[0] == x->dim[0]);
-    assert(y->dim[1] == cols && y->dim[2] == rows && y->data != x->data);
-    #pragma omp parallel for
-    for (int64_t a = 0; a < x->dim[0]; a++)
-        for (int64_t c = 0; c < cols; c++)
-            for (int64_t r = 0; r < rows; r++) {
-                float *to = &y->data[a * n + c * rows + r];
-                float v = x->data[a * n + r * cols + c];
-
-                *to = accumulate ? *to + v : v;
-            }
-    return 0;
-}
-
 /* sum (K) over all rows of a[r, k] * b[r, k], in a fixed order. */
 static void sum_taps(double *sum, const float *a, const float *b, int64_t rows,
                      int64_t taps)
@@ -84,7 +63,7 @@ int cpu_weight_norm_backward(struct backend *be, struct tensor *dv,
         return err_set(err, ERR_NOMEM, "no memory for %lld weights",
                        (long long)n);
     }
-    cpu_transpose_each(be, &back, &from, 0, err);
+    cpu_transpose(be, &back, &from, 0, err);
     sum_taps(sum, v->data, flat, v->dim[0] * in, taps);
     for (int64_t k = 0; k < taps; k++) {
         double l = norm->data[k];
