@@ -228,11 +228,10 @@ learn full --steps 6
 ls full/checkpoints >want
 size=$(wc -c <full/checkpoints/step-000000006.safetensors)
 cmd="mfm pretrain, full disk"
-(
-    ulimit -f $((size / 512 - 2)) # the model fits
-    exec "$MFM" pretrain --resume --steps 12 -o full --threads 1 \
-        --progress never
-) >stdout 2>stderr
+# the model fits; of sh, where the unit is 512 bytes (bash has another)
+sh -c 'ulimit -f "$1" && shift && exec "$@"' sh $((size / 512 - 2)) \
+    "$MFM" pretrain --resume --steps 12 -o full --threads 1 \
+    --progress never >stdout 2>stderr
 rc=$?
 expect_exit 1
 expect_one_line_stderr
