@@ -133,7 +133,7 @@ static char *settings_of(const char *heads)
         "\"encoder\":{\"type\":\"conformer\",\"rate\":50,\"dim\":8,"
         "\"layers\":2,\"heads\":2,\"ffn\":16,\"kernel\":5,\"conv_dim\":4,"
         "\"time_strides\":[2,1]},\"window\":5,\"heads\":{%s},\"train\":"
-        "{\"crop\":1,\"batch\":5,\"steps\":10,\"lr\":1e-2,\"warmup\":3,"
+        "{\"crop\":1,\"batch\":4,\"steps\":10,\"lr\":1e-2,\"warmup\":3,"
         "\"log_every\":1,\"save_every\":100}}", heads);
 }
 
@@ -225,6 +225,13 @@ static struct model *make_base(void)
     return open_model("base");
 }
 
+/* As it was drawn: a trained one is not quite the same on other processors. */
+static struct model *make_drawn(void)
+{
+    run(beats, SET("train.steps=1", "train.lr=1e-30"), tuned, "base", NULL);
+    return open_model("base");
+}
+
 static int same_files(const char *a, const char *b)
 {
     struct file_map x = {0}, y = {0};
@@ -246,15 +253,15 @@ static int same_files(const char *a, const char *b)
 START_TEST(supervise_run_of_recorded_losses)
 {
     static const double want[2][10] = {
-        { 1.6895599, 1.5688538, 1.5981545, 1.5733061, 1.7154130, 1.6261077,
-          1.6874676, 1.6812473, 1.6557048, 1.5939764 },
-        { 2.5091994, 2.5502819, 2.6744858, 2.0998588, 2.0552703, 1.8811022,
-          1.8346032, 1.7603398, 1.6435994, 1.6241880 },
+        { 1.8283126, 1.5651333, 1.5859851, 1.5573112, 1.4991381, 1.7150665,
+          1.6515131, 1.7082890, 1.5656340, 1.6602521 },
+        { 3.2141982, 3.0892378, 3.1427091, 2.7970705, 2.4597099, 2.3614237,
+          2.1134840, 1.9610482, 1.9847039, 1.6801997 },
     };
     struct supervise_config c = { .finetune = _i };
     double loss[MOST];
 
-    c.init = make_base();
+    c.init = make_drawn();
     run(_i ? both : probed, SET("train.dropout=0.1",
                                 _i ? "train.augment=true" : "train.seed=3"),
         c, "run", loss);
@@ -309,8 +316,8 @@ START_TEST(supervise_run_in_parts)
     struct supervise_config c = { .init = make_base() };
     double a[MOST], b[MOST];
 
-    run(both, NULL, c, "whole", a);
-    run(both, SET("train.accumulate=3"), c, "parts", b);
+    run(both, SET("train.batch=5"), c, "whole", a);
+    run(both, SET("train.batch=5", "train.accumulate=3"), c, "parts", b);
     ck_assert_double_eq_tol(a[0], b[0], 1e-6);
     for (int i = 1; i < 10; i++)
         ck_assert_double_eq_tol(a[i], b[i], 1e-4);
@@ -387,14 +394,16 @@ START_TEST(supervise_run_goes_on_from_heads)
 }
 END_TEST
 
-/* Cut off before its first step and after four, and gone on with. */
+/* Cut off before its first step and after four, and gone on with. In the last
+ * of three, steps are so large that the best model is one of before. */
 START_TEST(supervise_run_resumes)
 {
     const volatile sig_atomic_t stop = 1;
-    struct supervise_config c = { .finetune = _i, .init = make_base(),
+    struct supervise_config c = { .finetune = _i == 1, .init = make_base(),
                                   .dev = &dev };
     const char *set[] = { "train.dropout=0.1", "train.augment=true",
-                          "train.valid_every=4", "train.ema=0.9",
+                          _i < 2 ? "train.valid_every=4" : "train.lr=0.3",
+                          _i < 2 ? "train.ema=0.9" : "train.valid_every=1",
                           "train.steps=10", NULL };
     char *whole = out_of("whole"), *cut = out_of("cut");
     double loss[MOST];
@@ -489,7 +498,7 @@ int main(void)
     tcase_add_test(t, supervise_run_in_parts);
     tcase_add_test(t, supervise_run_keeps_what_does_not_learn);
     tcase_add_test(t, supervise_run_goes_on_from_heads);
-    tcase_add_loop_test(t, supervise_run_resumes, 0, 2);
+    tcase_add_loop_test(t, supervise_run_resumes, 0, 3);
     tcase_add_test(t, supervise_run_stops_early);
     tcase_add_loop_test(t, supervise_run_refuses, 0, 2);
     suite_add_tcase(s, t);
