@@ -153,19 +153,23 @@ static int one_step(struct loop *l, struct err *err)
     return 0;
 }
 
-static int is_over(const struct loop *l)
+static int is_done(const struct loop *l)
 {
     const struct loop_config *c = l->c;
 
-    return l->at.step >= c->steps || (c->stop && *c->stop) ||
-           (c->done && c->done(c->ctx));
+    return l->at.step >= c->steps || (c->done && c->done(c->ctx));
+}
+
+static int is_stopped(const struct loop *l)
+{
+    return l->c->stop && *l->c->stop;
 }
 
 static int steps(struct loop *l, struct err *err)
 {
     const struct loop_config *c = l->c;
 
-    while (!is_over(l)) {
+    while (!is_done(l) && !is_stopped(l)) {
         TRY(one_step(l, err));
         if (c->valid && c->valid_every &&
             (l->at.step % c->valid_every == 0 || l->at.step == c->steps))
@@ -174,7 +178,7 @@ static int steps(struct loop *l, struct err *err)
             TRY(save(l, err));
     }
     TRY(save(l, err));
-    if (!c->stop || !*c->stop || l->at.step >= c->steps)
+    if (is_done(l))
         return 0;
     return err_set(err, ERR_STOPPED, "%s: stopped by a signal after %lld of "
                    "%lld steps, which are saved: --resume goes on", c->dir,

@@ -604,9 +604,6 @@ static int run(struct supervise *t, struct err *err)
         .stop = c->stop, .pass = pass, .valid = t->dev ? valid : NULL,
         .save = save, .begin = begin, .done = done, .ctx = t }, err);
     strbuf_release(&json);
-    if (!rc && c->stop && *c->stop)
-        rc = err_set(err, ERR_IO, "%s: stopped by a signal before its end; go "
-                     "on with --resume", c->dir);
     return rc ? rc : copy_file(t->stopping.any ? t->best : t->path, c->out,
                                err);
 }

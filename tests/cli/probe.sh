@@ -120,12 +120,20 @@ for precision in f32 bf16; do
     # shellcheck disable=SC2086
     run probe key,tag -m base.safetensors --data songs --steps 4 $SHORT \
         --precision $precision -o $precision.safetensors
+    if [ $precision = bf16 ] && [ "$rc" -eq 1 ] &&
+        grep -qF "processor does not have it" stderr; then
+        echo "note: no bf16 in this processor"
+        break
+    fi
     expect_exit 0
     labels $precision.safetensors >/dev/null
 done
-is_less "$(metric bf16.safetensors.run loss)" 100
-cmp -s f32.safetensors.run/metrics.ndjson bf16.safetensors.run/metrics.ndjson &&
-    fail "two kinds of arithmetic expected"
+if [ -e bf16.safetensors ]; then
+    is_less "$(metric bf16.safetensors.run loss)" 100
+    cmp -s f32.safetensors.run/metrics.ndjson \
+        bf16.safetensors.run/metrics.ndjson &&
+        fail "two kinds of arithmetic expected"
+fi
 
 # the same run, cut off at any moment, gives the same file
 interrupted() {

@@ -98,6 +98,32 @@ START_TEST(corpus_crop_is_uniform_over_time)
 }
 END_TEST
 
+/* Starts at each multiple of 320 and nowhere else, the last one included. */
+START_TEST(corpus_align_moves_starts)
+{
+    enum { STEP = 320, STARTS = (90000 - CROP) / STEP + 1 };
+    struct corpus *c = open_corpus(&music, 0);
+    char seen[STARTS] = {0};
+    float x[CROP];
+
+    corpus_align(c, STEP);
+    for (uint32_t i = 0; i < 8000; i++) {
+        struct crop crop = take(c, 0, i, x, CROP);
+
+        ck_assert_int_eq(crop.start % STEP, 0);
+        ck_assert_int_le(crop.start + crop.n, crop.of);
+        ck_assert_int_eq(crop.of, music_length[crop.recording]);
+        ck_assert_str_eq(crop.path, music.item[crop.recording].path);
+        ck_assert(x[0] == music_sample(crop.recording, crop.start) / 32768.0f);
+        if (crop.recording == 2)
+            seen[crop.start / STEP] = 1;
+    }
+    for (int i = 0; i < STARTS; i++)
+        ck_assert_int_eq(seen[i], 1);
+    corpus_free(c);
+}
+END_TEST
+
 START_TEST(corpus_decodes_once_what_fits)
 {
     struct corpus *c = open_corpus(&music, 0);
@@ -233,6 +259,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, corpus_crop_is_from_where_it_says);
     tcase_add_test(t, corpus_crop_is_uniform_over_time);
+    tcase_add_test(t, corpus_align_moves_starts);
     tcase_add_test(t, corpus_decodes_once_what_fits);
     tcase_add_test(t, corpus_holds_no_more_than_it_may);
     tcase_add_test(t, corpus_forgets_what_was_used_longest_ago);
