@@ -48,35 +48,25 @@ static const double max_seconds = 86400, max_seconds_per_byte = 1;
     F(swr_alloc_set_opts2) F(swr_convert) F(swr_free) F(swr_init)
 
 /* Written once, by load_all under pthread_once. */
-#define FIELD(name) __typeof__(name) *name;
 static struct av {
-    UTIL_FUNCTIONS(FIELD)
-    CODEC_FUNCTIONS(FIELD)
-    FORMAT_FUNCTIONS(FIELD)
-    RESAMPLE_FUNCTIONS(FIELD)
+    UTIL_FUNCTIONS(DYNLIB_FIELD)
+    CODEC_FUNCTIONS(DYNLIB_FIELD)
+    FORMAT_FUNCTIONS(DYNLIB_FIELD)
+    RESAMPLE_FUNCTIONS(DYNLIB_FIELD)
 } av;
 static struct err load_err;
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
-#define SYMBOL(name) { #name, (void **)&av.name },
-#define VERSION_(n) #n
-#define VERSION(n) VERSION_(n)
-#define LOAD(lib, major, functions)                                    \
-    do {                                                               \
-        static const struct dynlib_symbol symbols[] = {                \
-            functions(SYMBOL)                                          \
-        };                                                             \
-        if (dynlib_load(lib ".so." VERSION(major), lib VERSION(major), \
-                        symbols, ARRAY_LEN(symbols), &load_err))       \
-            return;                                                    \
-    } while (0)
-
 static void load_all(void)
 {
-    LOAD("libavutil", LIBAVUTIL_VERSION_MAJOR, UTIL_FUNCTIONS);
-    LOAD("libswresample", LIBSWRESAMPLE_VERSION_MAJOR, RESAMPLE_FUNCTIONS);
-    LOAD("libavcodec", LIBAVCODEC_VERSION_MAJOR, CODEC_FUNCTIONS);
-    LOAD("libavformat", LIBAVFORMAT_VERSION_MAJOR, FORMAT_FUNCTIONS);
+    DYNLIB_LOAD("libavutil", LIBAVUTIL_VERSION_MAJOR, UTIL_FUNCTIONS,
+                &load_err);
+    DYNLIB_LOAD("libswresample", LIBSWRESAMPLE_VERSION_MAJOR,
+                RESAMPLE_FUNCTIONS, &load_err);
+    DYNLIB_LOAD("libavcodec", LIBAVCODEC_VERSION_MAJOR, CODEC_FUNCTIONS,
+                &load_err);
+    DYNLIB_LOAD("libavformat", LIBAVFORMAT_VERSION_MAJOR, FORMAT_FUNCTIONS,
+                &load_err);
     av.av_log_set_level(log_level() >= LOG_DEBUG ? AV_LOG_INFO
                                                  : AV_LOG_QUIET);
 }

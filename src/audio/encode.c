@@ -21,31 +21,19 @@ enum { STREAMINFO = 34, STREAMINFO_AT = 8 };
     F(avcodec_receive_packet) F(avcodec_send_frame)
 
 /* Written once, by load_all under pthread_once. */
-#define FIELD(name) __typeof__(name) *name;
 static struct av {
-    UTIL_FUNCTIONS(FIELD)
-    CODEC_FUNCTIONS(FIELD)
+    UTIL_FUNCTIONS(DYNLIB_FIELD)
+    CODEC_FUNCTIONS(DYNLIB_FIELD)
 } av;
 static struct err load_err;
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
-#define SYMBOL(name) { #name, (void **)&av.name },
-#define VERSION_(n) #n
-#define VERSION(n) VERSION_(n)
-#define LOAD(lib, major, functions)                                    \
-    do {                                                               \
-        static const struct dynlib_symbol symbols[] = {                \
-            functions(SYMBOL)                                          \
-        };                                                             \
-        if (dynlib_load(lib ".so." VERSION(major), lib VERSION(major), \
-                        symbols, ARRAY_LEN(symbols), &load_err))       \
-            return;                                                    \
-    } while (0)
-
 static void load_all(void)
 {
-    LOAD("libavutil", LIBAVUTIL_VERSION_MAJOR, UTIL_FUNCTIONS);
-    LOAD("libavcodec", LIBAVCODEC_VERSION_MAJOR, CODEC_FUNCTIONS);
+    DYNLIB_LOAD("libavutil", LIBAVUTIL_VERSION_MAJOR, UTIL_FUNCTIONS,
+                &load_err);
+    DYNLIB_LOAD("libavcodec", LIBAVCODEC_VERSION_MAJOR, CODEC_FUNCTIONS,
+                &load_err);
     av.av_log_set_level(log_level() >= LOG_DEBUG ? AV_LOG_INFO
                                                  : AV_LOG_QUIET);
 }

@@ -15,25 +15,18 @@ struct fft {
     av_tx_fn run;
 };
 
+#define FUNCTIONS(F) F(av_tx_init) F(av_tx_uninit)
+
 /* Written once, by load under pthread_once. */
-static __typeof__(av_tx_init) *tx_init;
-static __typeof__(av_tx_uninit) *tx_uninit;
+static struct av {
+    FUNCTIONS(DYNLIB_FIELD)
+} av;
 static struct err load_err;
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
-#define TEXT_(n) #n
-#define TEXT(n) TEXT_(n)
-
 static void load(void)
 {
-    static const struct dynlib_symbol symbols[] = {
-        { "av_tx_init", (void **)&tx_init },
-        { "av_tx_uninit", (void **)&tx_uninit },
-    };
-
-    dynlib_load("libavutil.so." TEXT(LIBAVUTIL_VERSION_MAJOR),
-                "libavutil" TEXT(LIBAVUTIL_VERSION_MAJOR), symbols,
-                ARRAY_LEN(symbols), &load_err);
+    DYNLIB_LOAD("libavutil", LIBAVUTIL_VERSION_MAJOR, FUNCTIONS, &load_err);
 }
 
 static int make(struct fft **out, enum AVTXType type, int n, struct err *err)
@@ -49,7 +42,7 @@ static int make(struct fft **out, enum AVTXType type, int n, struct err *err)
         return err_set(err, load_err.code, "%s", load_err.msg);
     f = xcalloc(1, sizeof(*f));
     f->n = n;
-    if (tx_init(&f->tx, &f->run, type, 0, n, &scale, 0) < 0) {
+    if (av.av_tx_init(&f->tx, &f->run, type, 0, n, &scale, 0) < 0) {
         free(f);
         return err_set(err, ERR_NOMEM, "no Fourier transform of %d samples",
                        n);
@@ -72,7 +65,7 @@ void fft_free(struct fft *f)
 {
     if (!f)
         return;
-    tx_uninit(&f->tx);
+    av.av_tx_uninit(&f->tx);
     free(f);
 }
 

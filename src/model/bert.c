@@ -165,28 +165,16 @@ int bert_new(struct bert **out, struct model *m, struct backend *be,
     return 0;
 }
 
-static void norm_release(struct block_norm *n)
-{
-    tensor_release(&n->weight);
-    tensor_release(&n->bias);
-}
-
-static void linear_release(struct block_linear *l)
-{
-    tensor_release(&l->weight);
-    tensor_release(&l->bias);
-}
-
 static void layer_release(struct layer *l)
 {
-    linear_release(&l->q);
-    linear_release(&l->k);
-    linear_release(&l->v);
-    linear_release(&l->out);
-    linear_release(&l->up);
-    linear_release(&l->down);
-    norm_release(&l->attn_norm);
-    norm_release(&l->ffn_norm);
+    block_linear_release(&l->q);
+    block_linear_release(&l->k);
+    block_linear_release(&l->v);
+    block_linear_release(&l->out);
+    block_linear_release(&l->up);
+    block_linear_release(&l->down);
+    block_norm_release(&l->attn_norm);
+    block_norm_release(&l->ffn_norm);
 }
 
 void bert_free(struct bert *b)
@@ -200,10 +188,10 @@ void bert_free(struct bert *b)
         return;
     for (int i = 0; i < BERT_MAX_CONVS; i++)
         tensor_release(&b->conv[i]);
-    norm_release(&b->group);
-    norm_release(&b->project_norm);
-    linear_release(&b->project);
-    norm_release(&b->norm);
+    block_norm_release(&b->group);
+    block_norm_release(&b->project_norm);
+    block_linear_release(&b->project);
+    block_norm_release(&b->norm);
     for (int i = 0; i < b->config->layers; i++)
         layer_release(&b->layer[i]);
     free(b->layer);
@@ -357,10 +345,8 @@ static int extract(struct bert *b, struct tensor *x, const float *samples,
         y = z;
         z = t;
     }
-    TRY(ops->layer_norm(b->be, y, y, &b->project_norm.weight,
-                        &b->project_norm.bias, norm_eps, err));
-    return ops->matmul(b->be, x, y, &b->project.weight, &b->project.bias, plain,
-                       err);
+    TRY(block_norm_forward(&b->project_norm, y, y, err));
+    return block_linear_forward(&b->project, x, y, plain, err);
 }
 
 static int add_position(struct bert *b, struct tensor *x, struct err *err)
@@ -374,8 +360,7 @@ static int add_position(struct bert *b, struct tensor *x, struct err *err)
     TRY(ops->axpby(b->be, x, 1, &b->h, 1, err));
     if (b->config->bert.norm == BERT_PRE_NORM)
         return 0;
-    return ops->layer_norm(b->be, x, x, &b->norm.weight, &b->norm.bias,
-                           norm_eps, err);
+    return block_norm_forward(&b->norm, x, x, err);
 }
 
 int bert_front(struct bert *b, struct tensor *x, const float *samples,
@@ -399,32 +384,18 @@ int bert_front(struct bert *b, struct tensor *x, const float *samples,
 
 /* ---- transformer ---- */
 
-static int norm(struct tensor *y, const struct tensor *x,
-                const struct block_norm *n, struct err *err)
-{
-    return x->be->ops->layer_norm(x->be, y, x, &n->weight, &n->bias, norm_eps,
-                                  err);
-}
-
-static int linear(struct tensor *y, const struct tensor *x,
-                  const struct block_linear *l, struct matmul_opts opts,
-                  struct err *err)
-{
-    return x->be->ops->matmul(x->be, y, x, &l->weight, &l->bias, opts, err);
-}
-
 /* x += attention(h) */
 static int attend(struct bert *b, const struct layer *l, struct tensor *x,
                   const struct tensor *h, struct err *err)
 {
     struct matmul_opts plain = {0}, add = { .accumulate = 1 };
 
-    TRY(linear(&b->q, h, &l->q, plain, err));
-    TRY(linear(&b->k, h, &l->k, plain, err));
-    TRY(linear(&b->v, h, &l->v, plain, err));
+    TRY(block_linear_forward(&l->q, &b->q, h, plain, err));
+    TRY(block_linear_forward(&l->k, &b->k, h, plain, err));
+    TRY(block_linear_forward(&l->v, &b->v, h, plain, err));
     TRY(b->be->ops->attention(b->be, &b->q, &b->q, &b->k, &b->v,
                               b->config->heads, err));
-    return linear(x, &b->q, &l->out, add, err);
+    return block_linear_forward(&l->out, x, &b->q, add, err);
 }
 
 /* x += down(gelu(up(h))) */
@@ -433,8 +404,8 @@ static int feed(struct bert *b, const struct layer *l, struct tensor *x,
 {
     struct matmul_opts gelu = { .act = ACT_GELU }, add = { .accumulate = 1 };
 
-    TRY(linear(&b->wide, h, &l->up, gelu, err));
-    return linear(x, &b->wide, &l->down, add, err);
+    TRY(block_linear_forward(&l->up, &b->wide, h, gelu, err));
+    return block_linear_forward(&l->down, x, &b->wide, add, err);
 }
 
 int bert_layer(struct bert *b, int k, struct tensor *x, struct err *err)
@@ -447,13 +418,13 @@ int bert_layer(struct bert *b, int k, struct tensor *x, struct err *err)
     TRY(tensor_reserve(&b->wide, b->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
                        b->config->ffn }, err));
     if (b->config->bert.norm == BERT_PRE_NORM) {
-        TRY(norm(&b->h, x, &l->attn_norm, err));
+        TRY(block_norm_forward(&l->attn_norm, &b->h, x, err));
         TRY(attend(b, l, x, &b->h, err));
-        TRY(norm(&b->h, x, &l->ffn_norm, err));
+        TRY(block_norm_forward(&l->ffn_norm, &b->h, x, err));
         return feed(b, l, x, &b->h, err);
     }
     TRY(attend(b, l, x, x, err));
-    TRY(norm(x, x, &l->attn_norm, err));
+    TRY(block_norm_forward(&l->attn_norm, x, x, err));
     TRY(feed(b, l, x, x, err));
-    return norm(x, x, &l->ffn_norm, err);
+    return block_norm_forward(&l->ffn_norm, x, x, err);
 }

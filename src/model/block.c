@@ -152,13 +152,13 @@ int block_init(struct block *b, struct model *m, struct backend *be, int index,
                            err);
 }
 
-static void norm_release(struct block_norm *n)
+void block_norm_release(struct block_norm *n)
 {
     tensor_release(&n->weight);
     tensor_release(&n->bias);
 }
 
-static void linear_release(struct block_linear *l)
+void block_linear_release(struct block_linear *l)
 {
     tensor_release(&l->weight);
     tensor_release(&l->bias);
@@ -167,21 +167,21 @@ static void linear_release(struct block_linear *l)
 void block_release(struct block *b)
 {
     for (int i = 0; i < 2; i++) {
-        norm_release(&b->ffn[i].norm);
-        linear_release(&b->ffn[i].up);
-        linear_release(&b->ffn[i].down);
+        block_norm_release(&b->ffn[i].norm);
+        block_linear_release(&b->ffn[i].up);
+        block_linear_release(&b->ffn[i].down);
     }
-    norm_release(&b->attn_norm);
-    linear_release(&b->q);
-    linear_release(&b->k);
-    linear_release(&b->v);
-    linear_release(&b->out);
-    norm_release(&b->conv_norm);
+    block_norm_release(&b->attn_norm);
+    block_linear_release(&b->q);
+    block_linear_release(&b->k);
+    block_linear_release(&b->v);
+    block_linear_release(&b->out);
+    block_norm_release(&b->conv_norm);
     tensor_release(&b->expand);
     tensor_release(&b->taps);
     tensor_release(&b->shift);
     tensor_release(&b->mix);
-    norm_release(&b->final);
+    block_norm_release(&b->final);
 }
 
 void block_work_release(struct block_work *w)
@@ -202,16 +202,16 @@ static const struct matmul_opts half_residual = { .scale = 0.5f,
                                                   .accumulate = 1 };
 static const struct matmul_opts swish = { .act = ACT_SWISH };
 
-static int norm(struct tensor *y, const struct tensor *x,
-                const struct block_norm *n, struct err *err)
+int block_norm_forward(const struct block_norm *n, struct tensor *y,
+                       const struct tensor *x, struct err *err)
 {
     return x->be->ops->layer_norm(x->be, y, x, &n->weight, &n->bias, norm_eps,
                                   err);
 }
 
-static int linear(struct tensor *y, const struct tensor *x,
-                  const struct block_linear *l, struct matmul_opts opts,
-                  struct err *err)
+int block_linear_forward(const struct block_linear *l, struct tensor *y,
+                         const struct tensor *x, struct matmul_opts opts,
+                         struct err *err)
 {
     return x->be->ops->matmul(x->be, y, x, &l->weight, &l->bias, opts, err);
 }
@@ -219,11 +219,11 @@ static int linear(struct tensor *y, const struct tensor *x,
 static int ffn_forward(const struct block_ffn *f, struct block_work *w,
                        struct tensor *x, struct err *err)
 {
-    TRY(norm(&w->h, x, &f->norm, err));
+    TRY(block_norm_forward(&f->norm, &w->h, x, err));
     TRY(tensor_reserve(&w->wide, x->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
                        f->up.weight.dim[0] }, err));
-    TRY(linear(&w->wide, &w->h, &f->up, swish, err));
-    return linear(x, &w->wide, &f->down, half_residual, err);
+    TRY(block_linear_forward(&f->up, &w->wide, &w->h, swish, err));
+    return block_linear_forward(&f->down, x, &w->wide, half_residual, err);
 }
 
 static int attn_forward(const struct block *b, struct block_work *w,
@@ -231,13 +231,13 @@ static int attn_forward(const struct block *b, struct block_work *w,
 {
     const struct backend_ops *ops = x->be->ops;
 
-    TRY(norm(&w->h, x, &b->attn_norm, err));
+    TRY(block_norm_forward(&b->attn_norm, &w->h, x, err));
     TRY(ops->rotary(x->be, &w->r, &w->h, heads, rotary_base, err));
-    TRY(linear(&w->q, &w->r, &b->q, plain, err));
-    TRY(linear(&w->k, &w->r, &b->k, plain, err));
-    TRY(linear(&w->v, &w->h, &b->v, plain, err));
+    TRY(block_linear_forward(&b->q, &w->q, &w->r, plain, err));
+    TRY(block_linear_forward(&b->k, &w->k, &w->r, plain, err));
+    TRY(block_linear_forward(&b->v, &w->v, &w->h, plain, err));
     TRY(ops->attention(x->be, &w->q, &w->q, &w->k, &w->v, heads, err));
-    return linear(x, &w->q, &b->out, residual, err);
+    return block_linear_forward(&b->out, x, &w->q, residual, err);
 }
 
 static int conv_forward(const struct block *b, struct block_work *w,
@@ -245,7 +245,7 @@ static int conv_forward(const struct block *b, struct block_work *w,
 {
     const struct backend_ops *ops = x->be->ops;
 
-    TRY(norm(&w->h, x, &b->conv_norm, err));
+    TRY(block_norm_forward(&b->conv_norm, &w->h, x, err));
     TRY(tensor_reserve(&w->wide, x->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
                        2 * x->dim[2] }, err));
     TRY(ops->matmul(x->be, &w->wide, &w->h, &b->expand, NULL, plain, err));
@@ -266,5 +266,5 @@ int block_forward(const struct block *b, struct block_work *w,
     TRY(attn_forward(b, w, x, heads, err));
     TRY(conv_forward(b, w, x, err));
     TRY(ffn_forward(&b->ffn[1], w, x, err));
-    return norm(x, x, &b->final, err);
+    return block_norm_forward(&b->final, x, x, err);
 }

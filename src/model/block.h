@@ -59,5 +59,15 @@ int block_norm_init(struct block_norm *n, struct model *m, struct backend *be,
 int block_linear_init(struct block_linear *l, struct model *m,
                       struct backend *be, const char *name, int64_t out,
                       int64_t in, struct err *err);
+void block_norm_release(struct block_norm *n);
+void block_linear_release(struct block_linear *l);
+
+/* y (.., C) = layer normalisation of x (eps 1e-5), in place allowed; y (..,
+ * out) of x (.., in) as the operation matmul. */
+int block_norm_forward(const struct block_norm *n, struct tensor *y,
+                       const struct tensor *x, struct err *err);
+int block_linear_forward(const struct block_linear *l, struct tensor *y,
+                         const struct tensor *x, struct matmul_opts opts,
+                         struct err *err);
 
 #endif

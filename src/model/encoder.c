@@ -191,8 +191,7 @@ static int finish(struct encoder *e, struct err *err)
     TRY(tensor_reserve(&e->last, e->be, 3, e->x.dim, err));
     if (!e->final.weight.data)
         return e->be->ops->axpby(e->be, &e->last, 1, &e->x, 0, err);
-    return e->be->ops->layer_norm(e->be, &e->last, &e->x, &e->final.weight,
-                                  &e->final.bias, 1e-5f, err);
+    return block_norm_forward(&e->final, &e->last, &e->x, err);
 }
 
 int encoder_forward(struct encoder *e, const struct encoder_out *out,

@@ -95,11 +95,6 @@ void kmeans_free(struct kmeans *k)
     free(k);
 }
 
-int kmeans_codes(const struct kmeans *k)
-{
-    return k->codes;
-}
-
 void kmeans_set(struct kmeans *k, const float *centers)
 {
     size_t dim = (size_t)k->dim;

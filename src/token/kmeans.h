@@ -17,8 +17,6 @@ int kmeans_new_dot(struct kmeans **out, const float *centers, int codes,
                    int dim, struct err *err);
 void kmeans_free(struct kmeans *k); /* NULL is allowed */
 
-int kmeans_codes(const struct kmeans *k);
-
 /* The same centres and other values, as clustering moves them. */
 void kmeans_set(struct kmeans *k, const float *centers);
 

@@ -102,11 +102,6 @@ void quant_draw(float *projection, float *codebook, int width, int dim,
     normal(codebook, (size_t)codes * (size_t)dim, 1, seed, stream + 1);
 }
 
-int quant_codes(const struct quant *q)
-{
-    return q->codes;
-}
-
 /* v (dim) = x (width) times the projection, summed in double; sum (dim) is
  * scratch. */
 static void project(const struct quant *q, float *v, const float *x,

@@ -22,8 +22,6 @@ void quant_free(struct quant *q); /* NULL is allowed */
 void quant_draw(float *projection, float *codebook, int width, int dim,
                 int codes, uint64_t seed, int number);
 
-int quant_codes(const struct quant *q);
-
 /* token[i] for each row of x (n, width): x is projected, and the code with the
  * smallest angle to the result is taken, the lower id on a tie. width is that
  * of the stack: frames one after another, 128 bands each, normalised mel. */

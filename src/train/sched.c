@@ -2,9 +2,6 @@
 #include "train/sched.h"
 
 #include <math.h>
-#include <string.h>
-
-static const char *const names[] = { "constant", "cosine", "inverse" };
 
 static double cosine(const struct sched *s, int64_t step)
 {
@@ -27,17 +24,4 @@ double sched_factor(const struct sched *s, int64_t step)
     else if (s->kind == SCHED_INVERSE)
         f = sqrt((double)(s->warmup > 0 ? s->warmup : 1) / (double)(step + 1));
     return f > s->floor ? f : s->floor;
-}
-
-int sched_kind_by_name(const char *name)
-{
-    for (int i = 0; i < (int)(sizeof(names) / sizeof(*names)); i++)
-        if (!strcmp(names[i], name))
-            return i;
-    return -1;
-}
-
-const char *sched_kind_name(enum sched_kind kind)
-{
-    return names[kind];
 }

@@ -24,8 +24,4 @@ struct sched {
  * less. */
 double sched_factor(const struct sched *s, int64_t step);
 
-/* "constant", "cosine", "inverse"; -1 if name is none of them. */
-int sched_kind_by_name(const char *name);
-const char *sched_kind_name(enum sched_kind kind);
-
 #endif

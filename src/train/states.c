@@ -201,11 +201,6 @@ void states_free(struct states *s)
     free(s);
 }
 
-int states_layers(const struct states *s)
-{
-    return s->layers;
-}
-
 double states_duration(const struct states *s, size_t song)
 {
     return s->duration[song];

@@ -38,7 +38,6 @@ int states_new(struct states **out, const struct states_config *c,
                struct err *err);
 void states_free(struct states *s); /* NULL is allowed */
 
-int states_layers(const struct states *s);
 double states_duration(const struct states *s, size_t song); /* seconds */
 
 /* Floats in a window of n states. */

@@ -92,22 +92,6 @@ int tokens_from_model(struct tokenizer **out, struct model *m,
     return tokens_build(out, &m->config, of_model, m, err);
 }
 
-int tokens_from_file(struct tokenizer **out, struct model_config *c,
-                     const char *path, struct err *err)
-{
-    struct model *m = NULL;
-    int rc = model_open(&m, path, err);
-
-    if (!rc)
-        rc = tokens_from_model(out, m, err);
-    if (!rc && c) {
-        *c = m->config;
-        memset(&m->config, 0, sizeof(m->config));
-    }
-    model_free(m);
-    return rc;
-}
-
 /* ---- tokens of other programs ---- */
 
 static int64_t integer(const struct npy *a, int64_t i)

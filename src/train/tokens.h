@@ -24,12 +24,6 @@ int tokens_build(struct tokenizer **out, const struct model_config *c,
 int tokens_from_model(struct tokenizer **out, struct model *m,
                       struct err *err);
 
-/* Opens a model file, or one of tokens alone (mfm tokenize --fit). *c (or NULL)
- * is its configuration, released by the caller: sample rate, mel with the
- * statistics of the corpus, tokens. */
-int tokens_from_file(struct tokenizer **out, struct model_config *c,
-                     const char *path, struct err *err);
-
 /* The tokens of a recording that another program made: an array of integers
  * (T, streams), or (T,) for one stream, with the streams and codes of
  * c->tokens. *token (*count, streams) is freed by the caller. ERR_FORMAT names

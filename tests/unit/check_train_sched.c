@@ -60,15 +60,6 @@ START_TEST(sched_inverse)
 }
 END_TEST
 
-START_TEST(sched_names)
-{
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(sched_kind_by_name(
-                             sched_kind_name((enum sched_kind)i)), i);
-    ck_assert_int_eq(sched_kind_by_name("linear"), -1);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("train/sched");
@@ -78,7 +69,6 @@ int main(void)
     tcase_add_test(t, sched_cosine);
     tcase_add_test(t, sched_short);
     tcase_add_test(t, sched_inverse);
-    tcase_add_test(t, sched_names);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

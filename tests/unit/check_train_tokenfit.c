@@ -192,6 +192,7 @@ START_TEST(tokenfit_write_same)
     } all[] = { { 1, FILES, 0 }, { 3, FILES, 0 }, { 2, FILES + 1, 0 },
                 { 2, FILES, 100 } };
     char *name[4];
+    struct model *m = NULL;
     struct tokenizer *t = NULL;
     struct model_config c;
     struct tokenfit f;
@@ -208,12 +209,13 @@ START_TEST(tokenfit_write_same)
     ck_assert(same(name[0], name[1]));
     ck_assert(same(name[0], name[2]));
     ck_assert(!same(name[0], name[3]));
-    ck_assert_msg(!tokens_from_file(&t, &c, name[0], &err), "%s", err.msg);
+    ck_assert_msg(!model_open(&m, name[0], &err), "%s", err.msg);
+    ck_assert_msg(!tokens_from_model(&t, m, &err), "%s", err.msg);
     ck_assert_int_eq(tokenizer_streams(t), 6);
     ck_assert_int_eq(tokenizer_codes(t, 0), 64);
     ck_assert_int_eq(tokenizer_codes(t, 4), 12);
     tokenizer_free(t);
-    config_release(&c);
+    model_free(m);
     for (int i = 0; i < 4; i++)
         free(name[i]);
 }
