@@ -233,3 +233,20 @@ void file_out_abort(struct file_out *o)
     o->f = NULL;
     o->tmp = NULL;
 }
+
+int file_copy(const char *from, const char *to, struct err *err)
+{
+    struct file_map map = {0};
+    struct file_out out = {0};
+    int rc = file_map(&map, from, err);
+
+    if (!rc)
+        rc = file_out_open(&out, to, err);
+    if (!rc) {
+        fwrite(map.data, 1, map.size, out.f);
+        rc = file_out_commit(&out, err);
+    }
+    file_out_abort(&out);
+    file_unmap(&map);
+    return rc;
+}

@@ -48,4 +48,7 @@ int file_out_open(struct file_out *o, const char *path, struct err *err);
 int file_out_commit(struct file_out *o, struct err *err);
 void file_out_abort(struct file_out *o);
 
+/* A copy of a whole file, which gets its name when it is complete. ERR_IO. */
+int file_copy(const char *from, const char *to, struct err *err);
+
 #endif

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/xalloc.h"
 #include "head/head.h"
 #include "model/encoder.h"
@@ -167,22 +166,5 @@ int devloss_run(struct devloss *d, const char *model,
     model_free(run.model);
     free(run.sum);
     d->c.be->ops->weights_changed(d->c.be);
-    return rc;
-}
-
-int copy_file(const char *from, const char *to, struct err *err)
-{
-    struct file_map map = {0};
-    struct file_out out = {0};
-    int rc = file_map(&map, from, err);
-
-    if (!rc)
-        rc = file_out_open(&out, to, err);
-    if (!rc) {
-        fwrite(map.data, 1, map.size, out.f);
-        rc = file_out_commit(&out, err);
-    }
-    file_out_abort(&out);
-    file_unmap(&map);
     return rc;
 }

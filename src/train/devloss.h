@@ -37,7 +37,4 @@ const char *devloss_name(const struct devloss *d, int h, int accuracy);
 int devloss_run(struct devloss *d, const char *model,
                 struct devloss_result *r, struct err *err);
 
-/* A whole file, which appears when it is complete. ERR_IO. */
-int copy_file(const char *from, const char *to, struct err *err);
-
 #endif

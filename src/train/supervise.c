@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "head/train.h"
@@ -604,7 +605,7 @@ static int run(struct supervise *t, struct err *err)
         .stop = c->stop, .pass = pass, .valid = t->dev ? valid : NULL,
         .save = save, .begin = begin, .done = done, .ctx = t }, err);
     strbuf_release(&json);
-    return rc ? rc : copy_file(t->stopping.any ? t->best : t->path, c->out,
+    return rc ? rc : file_copy(t->stopping.any ? t->best : t->path, c->out,
                                err);
 }
 

@@ -233,28 +233,6 @@ START_TEST(devloss_needs_its_model)
 }
 END_TEST
 
-START_TEST(copy_file_is_whole_or_not_there)
-{
-    char *to = xstrdup(tree_path(&tree, "copy"));
-    char *none = xstrdup(tree_path(&tree, "none"));
-    struct err err = {0};
-    char text[16] = "";
-    FILE *f;
-
-    tree_put(&tree, "from", "0123456789");
-    ck_assert(!copy_file(tree_path(&tree, "from"), to, &err));
-    f = fopen(to, "rb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fread(text, 1, sizeof(text), f), 10);
-    fclose(f);
-    ck_assert_str_eq(text, "0123456789");
-    ck_assert_int_eq(copy_file(none, tree_path(&tree, "other"), &err), ERR_IO);
-    ck_assert_int_ne(access(tree_path(&tree, "other"), F_OK), 0);
-    free(to);
-    free(none);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("train/devloss");
@@ -265,7 +243,6 @@ int main(void)
     tcase_add_loop_test(t, devloss_is_that_of_whole_songs, 0, 3);
     tcase_add_test(t, devloss_of_parts);
     tcase_add_test(t, devloss_needs_its_model);
-    tcase_add_test(t, copy_file_is_whole_or_not_there);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

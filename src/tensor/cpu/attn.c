@@ -146,7 +146,7 @@ static void score_row_backward(float *score, float *dp, float lse, float delta,
 }
 
 CPU_CLONES
-static float row_dot(const float *a, const float *b, int64_t n)
+float attn_row_dot(const float *a, const float *b, int64_t n)
 {
     float sum = 0;
 
@@ -169,7 +169,7 @@ static int block_backward(const struct heads *h, const struct task *a,
     s |= dnnl_sgemm('N', 'T', n, time, h->d, 1, a->dy + at, c, a->v, c, 0,
                     a->dp, time);
     for (int64_t i = 0; i < n; i++) {
-        float delta = row_dot(a->dy + at + i * c, a->y + at + i * c, h->d);
+        float delta = attn_row_dot(a->dy + at + i * c, a->y + at + i * c, h->d);
 
         score_row_backward(a->scores + i * time, a->dp + i * time,
                            a->lse[t + i], delta, h->scale, time);

@@ -32,6 +32,9 @@ struct task {
     float *dp; /* (QUERIES, T) */
 };
 
+/* Sum of a * b over n values. */
+float attn_row_dot(const float *a, const float *b, int64_t n);
+
 /* ---- products of 16 bits, attn16.c ---- */
 
 /* One call: copies of the inputs, and a primitive for each product of a whole

@@ -51,22 +51,12 @@ static int make_product(struct cpu *cpu, const struct cpu_key *key, int what,
     dnnl_dims_t xd = { p->dim[0], p->dim[1] }, wd = { p->dim[1], p->dim[2] };
     dnnl_dims_t yd = { p->dim[0], p->dim[2] };
     struct matmul_opts o = { .accumulate = what == SUMS_ADD };
-    dnnl_memory_desc_t x, w, y;
-    dnnl_matmul_desc_t desc;
-    dnnl_primitive_attr_t attr = NULL;
-    int s = dnnl_memory_desc_init_by_strides(&x, 2, xd, dnnl_bf16, p->x), rc;
+    struct cpu_operands a = { 0 };
 
-    s |= dnnl_memory_desc_init_by_strides(&w, 2, wd, dnnl_bf16, p->w);
-    s |= dnnl_memory_desc_init_by_strides(&y, 2, yd, dnnl_f32, p->y);
-    s |= dnnl_matmul_desc_init(&desc, &x, &w, NULL, &y);
-    rc = cpu_check(s, "attention", err);
-    if (!rc)
-        rc = cpu_attr(&attr, o, err);
-    if (!rc)
-        rc = cpu_make(cpu, key, &desc, attr, NULL, out, err);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    return rc;
+    a.status = dnnl_memory_desc_init_by_strides(&a.x, 2, xd, dnnl_bf16, p->x);
+    a.status |= dnnl_memory_desc_init_by_strides(&a.w, 2, wd, dnnl_bf16, p->w);
+    a.status |= dnnl_memory_desc_init_by_strides(&a.y, 2, yd, dnnl_f32, p->y);
+    return cpu_make_product(cpu, key, &a, o, out, err);
 }
 
 /* All products; whether one had to be made, when others may have been
@@ -254,17 +244,6 @@ static void score_row_backward(uint16_t *p, uint16_t *ds, float *score,
     cpu_narrow_some(ds, dp, n);
 }
 
-CPU_CLONES
-static float row_dot(const float *a, const float *b, int64_t n)
-{
-    float sum = 0;
-
-    #pragma omp simd reduction(+:sum)
-    for (int64_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 int half_block_backward(const struct heads *h, const struct task *a, int64_t t,
                         int64_t n, int first)
 {
@@ -282,7 +261,7 @@ int half_block_backward(const struct heads *h, const struct task *a, int64_t t,
         return s;
     for (int64_t i = 0; i < n; i++) {
         int64_t from = (t + i) * h->stride;
-        float delta = row_dot(a->dy + from, a->y + from, h->d);
+        float delta = attn_row_dot(a->dy + from, a->y + from, h->d);
 
         score_row_backward(p + i * time, ds + i * time, a->scores + i * time,
                            a->dp + i * time, a->lse[t + i], delta, h->scale,

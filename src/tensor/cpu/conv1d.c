@@ -46,25 +46,14 @@ static int make(struct cpu *cpu, const struct cpu_key *key,
                 struct cpu_prim **out, struct err *err)
 {
     struct matmul_opts o = { .accumulate = accumulate };
-    dnnl_memory_desc_t md[3];
-    dnnl_matmul_desc_t desc;
-    dnnl_primitive_attr_t attr = NULL;
-    int s = 0, rc;
+    struct cpu_operands a = { 0 };
+    dnnl_memory_desc_t *md[3] = { &a.x, &a.w, &a.y };
 
     for (int i = 0; i < 3; i++)
-        s |= dnnl_memory_desc_init_by_strides(&md[i], 2, m[i].dim,
-                                              key->bf16 && i < 2 ? dnnl_bf16
-                                                                 : dnnl_f32,
-                                              m[i].stride);
-    s |= dnnl_matmul_desc_init(&desc, &md[0], &md[1], NULL, &md[2]);
-    rc = cpu_check(s, "convolution", err);
-    if (!rc)
-        rc = cpu_attr(&attr, o, err);
-    if (!rc)
-        rc = cpu_make(cpu, key, &desc, attr, NULL, out, err);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    return rc;
+        a.status |= dnnl_memory_desc_init_by_strides(
+            md[i], 2, m[i].dim, key->bf16 && i < 2 ? dnnl_bf16 : dnnl_f32,
+            m[i].stride);
+    return cpu_make_product(cpu, key, &a, o, out, err);
 }
 
 /* The product of one set of rows outputs; kind tells which. */

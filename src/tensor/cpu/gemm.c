@@ -24,25 +24,16 @@ static dnnl_status_t matrix_md(dnnl_memory_desc_t *md, dnnl_dim_t rows,
                                             transposed ? across : plain);
 }
 
-static int make_product(struct cpu *cpu, const struct cpu_key *key,
-                        const struct product *p, struct matmul_opts o,
-                        struct cpu_prim **out, struct err *err)
+int cpu_make_product(struct cpu *cpu, const struct cpu_key *key,
+                     const struct cpu_operands *a, struct matmul_opts o,
+                     struct cpu_prim **out, struct err *err)
 {
-    dnnl_data_type_t type = key->bf16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_dims_t bd = { p->k, p->m };
-    dnnl_memory_desc_t a, b, bias, y;
     dnnl_matmul_desc_t desc;
     dnnl_primitive_attr_t attr = NULL;
-    int s, rc;
+    int s = a->status, rc;
 
-    s = matrix_md(&a, p->n, p->k, p->a_transposed, type);
-    if (key->bf16 && key->kind != CPU_MATMUL_DW)
-        s |= dnnl_memory_desc_init_by_tag(&b, 2, bd, type, dnnl_format_tag_any);
-    else
-        s |= matrix_md(&b, p->k, p->m, p->b_transposed, type);
-    s |= matrix_md(&y, p->n, p->m, 0, dnnl_f32);
-    s |= matrix_md(&bias, 1, p->m, 0, dnnl_f32);
-    s |= dnnl_matmul_desc_init(&desc, &a, &b, p->bias ? &bias : NULL, &y);
+    s |= dnnl_matmul_desc_init(&desc, &a->x, &a->w,
+                               a->has_bias ? &a->bias : NULL, &a->y);
     rc = cpu_check(s, "matrix product", err);
     if (!rc)
         rc = cpu_attr(&attr, o, err);
@@ -51,6 +42,26 @@ static int make_product(struct cpu *cpu, const struct cpu_key *key,
     if (attr)
         dnnl_primitive_attr_destroy(attr);
     return rc;
+}
+
+static int make_product(struct cpu *cpu, const struct cpu_key *key,
+                        const struct product *p, struct matmul_opts o,
+                        struct cpu_prim **out, struct err *err)
+{
+    dnnl_data_type_t type = key->bf16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_dims_t bd = { p->k, p->m };
+    struct cpu_operands a = { .has_bias = p->bias };
+    int s = matrix_md(&a.x, p->n, p->k, p->a_transposed, type);
+
+    if (key->bf16 && key->kind != CPU_MATMUL_DW)
+        s |= dnnl_memory_desc_init_by_tag(&a.w, 2, bd, type,
+                                          dnnl_format_tag_any);
+    else
+        s |= matrix_md(&a.w, p->k, p->m, p->b_transposed, type);
+    s |= matrix_md(&a.y, p->n, p->m, 0, dnnl_f32);
+    s |= matrix_md(&a.bias, 1, p->m, 0, dnnl_f32);
+    a.status = s;
+    return cpu_make_product(cpu, key, &a, o, out, err);
 }
 
 /* a is converted at each call, unless a_ready says that the last one did; so is

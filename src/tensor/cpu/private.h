@@ -258,6 +258,16 @@ int cpu_weight_norm_backward(struct backend *be, struct tensor *dv,
                              const struct tensor *v, const struct tensor *g,
                              const struct tensor *norm, struct err *err);
 
+/* y (n, m) of x (n, k) and w (k, m), bias (1, m): how they lie. status is what
+ * making the descriptors returned, or-ed. */
+struct cpu_operands {
+    dnnl_memory_desc_t x, w, y, bias;
+    int has_bias, status;
+};
+int cpu_make_product(struct cpu *cpu, const struct cpu_key *key,
+                     const struct cpu_operands *a, struct matmul_opts o,
+                     struct cpu_prim **out, struct err *err);
+
 /* the operations, by file */
 int cpu_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                const struct tensor *w, const struct tensor *bias,
