@@ -12,6 +12,7 @@
 #include "base/npy.h"
 #include "base/xalloc.h"
 #include "mel/mel.h"
+#include "train/modelmel.h"
 
 enum {
     CHUNK = 1 << 16, /* samples decoded at a time */
@@ -146,7 +147,7 @@ void analyser_progress(struct analyser *a,
 static int prepare_audio(struct analyser *a, struct err *err)
 {
     const struct model_config *c = &a->model->config;
-    struct mel_config mel = MEL_CONFIG_INIT;
+    struct mel_config mel = mel_config_of(&c->mel, c->sample_rate);
 
     if (!a->encoder && a->n_layers)
         TRY(encoder_new(&a->encoder, a->model, a->be, err));
@@ -154,11 +155,6 @@ static int prepare_audio(struct analyser *a, struct err *err)
     TRY(set_heads(a, c->encoder.rate, err));
     if (a->mel)
         return 0;
-    mel.rate = c->sample_rate;
-    mel.n_fft = c->mel.n_fft;
-    mel.hop = c->mel.hop;
-    mel.bands = c->mel.bands;
-    mel.f_max = c->sample_rate / 2.0;
     TRY(mel_new(&a->mel, &mel, err));
     a->samples = xmalloc(CHUNK * sizeof(*a->samples));
     a->frames = xmalloc((mel_room(a->mel, CHUNK) + mel_room(a->mel, 0)) *

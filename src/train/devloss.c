@@ -9,6 +9,7 @@
 #include "head/head.h"
 #include "model/encoder.h"
 #include "train/headloss.h"
+#include "train/modelmel.h"
 #include "train/states.h"
 
 struct devloss {
@@ -128,8 +129,7 @@ static int open_run(struct run *r, const char *path, struct err *err)
 {
     const struct devloss_config *c = &r->d->c;
     const struct model_config *m = c->model;
-    struct mel_config mel = { m->sample_rate, m->mel.n_fft, m->mel.hop,
-                              m->mel.bands, 0, m->sample_rate / 2.0 };
+    struct mel_config mel = mel_config_of(&m->mel, m->sample_rate);
 
     TRY(model_open(&r->model, path, err));
     TRY(encoder_new(&r->encoder, r->model, c->be, err));

@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 #include "mel/mel.h"
+#include "train/modelmel.h"
 
 struct feed {
     struct feed_config c;
@@ -25,8 +26,7 @@ static int width_of(const struct head_config *h)
 static int make_desks(struct feed *f, struct err *err)
 {
     const struct model_config *m = f->c.model;
-    struct mel_config c = { m->sample_rate, m->mel.n_fft, m->mel.hop,
-                            m->mel.bands, 0, m->sample_rate / 2.0 };
+    struct mel_config c = mel_config_of(&m->mel, m->sample_rate);
     size_t n = (size_t)f->c.threads;
 
     f->x = xcalloc(n, sizeof(*f->x));

@@ -11,6 +11,7 @@
 #include "train/cqtloss.h"
 #include "train/loop.h"
 #include "train/masked.h"
+#include "train/modelmel.h"
 #include "train/sample.h"
 #include "train/tokens.h"
 #include "train/validate.h"
@@ -167,7 +168,8 @@ static int make_sampler(struct pretrain *t, struct err *err)
     int bert = m->encoder.type == ENCODER_BERT;
     struct sampler_config c = {
         .threads = t->c->threads, .samples = t->samples,
-        .mel = MEL_CONFIG_INIT, .mean = m->mel.mean, .std = m->mel.std,
+        .mel = mel_config_of(&m->mel, m->sample_rate),
+        .mean = m->mel.mean, .std = m->mel.std,
         .input = bert ? SAMPLE_WAVE : SAMPLE_MEL,
         .hide = s->mask == MASK_NOISE ? HIDE_BLOCKS : HIDE_SPANS,
         .p = s->mask_probability,
@@ -178,11 +180,8 @@ static int make_sampler(struct pretrain *t, struct err *err)
         .tokenize = tokenize, .ctx = t,
     };
 
-    c.mel.rate = m->sample_rate;
-    c.mel.n_fft = m->mel.n_fft;
-    c.mel.hop = m->mel.hop;
-    c.mel.bands = bert && !tokenizer_is_mel(t->tokenizer) ? 0 : m->mel.bands;
-    c.mel.f_max = m->sample_rate / 2.0;
+    if (bert && !tokenizer_is_mel(t->tokenizer))
+        c.mel.bands = 0;
     if (s->cqt_weight > 0) {
         c.extra = extra;
         c.extra_bytes = cqtloss_bytes(t->frames);
@@ -546,8 +545,7 @@ int pretrain_measure(struct mel_settings *s, struct corpus *corpus,
                      int sample_rate, uint64_t seed, struct err *err)
 {
     enum { CROPS = 128 };
-    struct mel_config config = { sample_rate, s->n_fft, s->hop, s->bands, 0,
-                                 sample_rate / 2.0 };
+    struct mel_config config = mel_config_of(s, sample_rate);
     int64_t n = 10 * sample_rate, values = n / s->hop * s->bands;
     float *x = xcalloc((size_t)n, sizeof(*x));
     float *out = xcalloc((size_t)values, sizeof(*out));

@@ -13,6 +13,7 @@
 #include "decode/section.h"
 #include "head/head.h"
 #include "model/encoder.h"
+#include "train/modelmel.h"
 #include "train/states.h"
 
 enum { LEAST_BEATS = 4 };
@@ -325,8 +326,7 @@ static int open_labeller(struct labeller *l, struct err *err)
 {
     struct model *m = l->c->model;
     const struct model_config *c = &m->config;
-    struct mel_config mel = { c->sample_rate, c->mel.n_fft, c->mel.hop,
-                              c->mel.bands, 0, c->sample_rate / 2.0 };
+    struct mel_config mel = mel_config_of(&c->mel, c->sample_rate);
 
     for (size_t i = 0; i < l->c->list->n; i++)
         if (l->c->list->item[i].set)

@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "model/encoder.h"
 #include "model/melstack.h"
+#include "train/modelmel.h"
 
 enum { CHUNK = 1 << 16 };
 
@@ -110,8 +111,7 @@ static int write_all(const struct states_config *c, struct writer *w,
                      struct err *err)
 {
     const struct model_config *m = &c->model->config;
-    struct mel_config mc = { m->sample_rate, m->mel.n_fft, m->mel.hop,
-                             m->mel.bands, 0, m->sample_rate / 2.0 };
+    struct mel_config mc = mel_config_of(&m->mel, m->sample_rate);
     struct encoder *e = NULL;
     struct mel *mel = NULL;
     int rc = encoder_new(&e, w->model, c->be, err);

@@ -13,6 +13,7 @@
 #include "model/safetensors.h"
 #include "token/quant.h"
 #include "token/rvq.h"
+#include "train/modelmel.h"
 #include "train/reservoir.h"
 #include "train/tokens.h"
 
@@ -112,8 +113,7 @@ struct worker {
 static int worker_init(struct worker *w, struct pass *p, struct err *err)
 {
     const struct model_config *c = p->c;
-    struct mel_config mel = { c->sample_rate, c->mel.n_fft, c->mel.hop,
-                              c->mel.bands, 0, c->sample_rate / 2.0 };
+    struct mel_config mel = mel_config_of(&c->mel, c->sample_rate);
     size_t room;
 
     memset(w, 0, sizeof(*w));

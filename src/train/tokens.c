@@ -6,6 +6,7 @@
 
 #include "base/npy.h"
 #include "base/xalloc.h"
+#include "train/modelmel.h"
 
 /* ---- tokenizers ---- */
 
@@ -47,8 +48,7 @@ int tokens_build(struct tokenizer **out, const struct model_config *c,
 {
     struct tokenizer_part *part;
     struct tokenizer_config config = {
-        .mel = { c->sample_rate, c->mel.n_fft, c->mel.hop, c->mel.bands, 0,
-                 c->sample_rate / 2.0 },
+        .mel = mel_config_of(&c->mel, c->sample_rate),
         .mean = c->mel.mean, .std = c->mel.std, .n_parts = c->n_tokens
     };
     int rc = 0;
