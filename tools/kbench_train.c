@@ -46,11 +46,14 @@ static int step(struct bench *b, struct err *err)
     float scale = 1 / (float)b->counted;
     const int32_t *target = b->target;
     struct loss_sum sum = {0};
-    int rc = net_forward(b->net, b->mel, b->batch, b->time, 1, 1, err);
+    int rc = tensor_reserve(&b->dtop, b->be, 3, (int64_t[]){ b->batch, b->frames,
+                            b->model->config.encoder.dim }, err);
 
+    /* as after an optimiser's step: in bf16 each step converts the weights */
+    b->be->ops->weights_changed(b->be);
     if (!rc)
-        rc = tensor_reserve(&b->dtop, b->be, 3,
-                            net_hidden(b->net, layers)->dim, err);
+        rc = net_forward(b->net, b->mel, b->batch, b->time, 1, 1, err);
+
     if (!rc)
         rc = masked_loss(&b->masked, &sum, &b->dtop, net_hidden(b->net, layers),
                          &target, &scale, err);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* Places of dropout in a layer. */
-enum { DROP_ACT, DROP_FFN, DROP_ATTN };
+enum { DROP_FFN = 0, DROP_ATTN = 2 };
 
 static const struct matmul_opts plain = {0};
 static const struct matmul_opts add = { .accumulate = 1 };
@@ -15,13 +15,15 @@ void bert_net_layer_find(struct bert_net_layer *l, struct params *p, int index,
     const struct { struct net_linear *l; const char *name; } linear[] = {
         { &l->q, "attention.q_proj" }, { &l->k, "attention.k_proj" },
         { &l->v, "attention.v_proj" }, { &l->out, "attention.out_proj" },
-        { &l->up, "feed_forward.intermediate_dense" },
-        { &l->down, "feed_forward.output_dense" },
+        { &l->ffn.up, "feed_forward.intermediate_dense" },
+        { &l->ffn.down, "feed_forward.output_dense" },
     };
     char name[128];
 
     l->pre = c->bert.norm == BERT_PRE_NORM;
     l->heads = c->heads;
+    l->ffn.act = ACT_GELU;
+    l->ffn.scale = 1;
     for (size_t i = 0; i < sizeof(linear) / sizeof(*linear); i++) {
         snprintf(name, sizeof(name), "encoder.layers.%d.%s", index,
                  linear[i].name);
@@ -31,13 +33,6 @@ void bert_net_layer_find(struct bert_net_layer *l, struct params *p, int index,
     l->attn_norm = net_norm_find(p, name);
     snprintf(name, sizeof(name), "encoder.layers.%d.final_layer_norm", index);
     l->ffn_norm = net_norm_find(p, name);
-}
-
-static int reserve_wide(struct tensor *t, const struct tensor *x, int64_t width,
-                        struct err *err)
-{
-    return tensor_reserve(t, x->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
-                          width }, err);
 }
 
 /* ---- forward ---- */
@@ -63,22 +58,6 @@ static int attend(const struct bert_net_layer *l, struct bert_net_save *s,
                         err);
 }
 
-/* y = x + down(gelu(up(h))) */
-static int feed(const struct bert_net_layer *l, struct bert_net_save *s,
-                struct bert_net_work *w, struct tensor *y,
-                const struct tensor *x, const struct tensor *h,
-                const struct net_drop *drop, struct err *err)
-{
-    int64_t width = l->up.p->item[l->up.weight].dim[0];
-
-    TRY(reserve_wide(&s->u, x, width, err));
-    TRY(reserve_wide(&s->a, x, width, err));
-    TRY(net_linear_forward(&l->up, &s->u, h, plain, err));
-    TRY(x->be->ops->act(x->be, &s->a, &s->u, ACT_GELU, err));
-    TRY(net_dropout(&s->a, drop, DROP_ACT, err));
-    return net_residual(&l->down, y, x, &s->a, 1, &w->d, drop, DROP_FFN, err);
-}
-
 int bert_net_layer_forward(const struct bert_net_layer *l,
                            struct bert_net_save *s, struct bert_net_work *w,
                            struct tensor *y, const struct tensor *x,
@@ -88,11 +67,13 @@ int bert_net_layer_forward(const struct bert_net_layer *l,
         TRY(net_norm_forward(&l->attn_norm, &s->h1, x, err));
         TRY(attend(l, s, w, x, &s->h1, drop, err));
         TRY(net_norm_forward(&l->ffn_norm, &s->h2, &s->s1, err));
-        return feed(l, s, w, y, &s->s1, &s->h2, drop, err);
+        return net_ffn_forward(&l->ffn, &s->u, &w->ffn, y, &s->s1, &s->h2, drop,
+                               DROP_FFN, err);
     }
     TRY(attend(l, s, w, x, x, drop, err));
     TRY(net_norm_forward(&l->attn_norm, &s->x1, &s->s1, err));
-    TRY(feed(l, s, w, &s->s2, &s->x1, &s->x1, drop, err));
+    TRY(net_ffn_forward(&l->ffn, &s->u, &w->ffn, &s->s2, &s->x1, &s->x1, drop,
+                        DROP_FFN, err));
     return net_norm_forward(&l->ffn_norm, y, &s->s2, err);
 }
 
@@ -121,23 +102,6 @@ static int attend_backward(const struct bert_net_layer *l,
     return net_linear_backward(&l->v, dh, &w->dv, h, add, err);
 }
 
-static int feed_backward(const struct bert_net_layer *l,
-                         struct bert_net_save *s, struct bert_net_work *w,
-                         struct tensor *dh, const struct tensor *dy,
-                         const struct tensor *h, int accumulate,
-                         const struct net_drop *drop, struct err *err)
-{
-    struct backend *be = dy->be;
-
-    TRY(reserve_wide(&w->wide, dy, s->u.dim[2], err));
-    TRY(net_residual_backward(&l->down, &w->wide, dy, &s->a, 1, &w->d, drop,
-                              DROP_FFN, err));
-    TRY(net_dropout(&w->wide, drop, DROP_ACT, err));
-    TRY(be->ops->act_backward(be, &w->wide, &w->wide, &s->u, ACT_GELU, err));
-    return net_linear_backward(&l->up, dh, &w->wide, h,
-                               accumulate ? add : plain, err);
-}
-
 int bert_net_layer_backward(const struct bert_net_layer *l,
                             struct bert_net_save *s, struct bert_net_work *w,
                             struct tensor *dx, const struct tensor *x,
@@ -145,13 +109,15 @@ int bert_net_layer_backward(const struct bert_net_layer *l,
 {
     if (l->pre) {
         TRY(tensor_reserve(&w->dh, dx->be, 3, dx->dim, err));
-        TRY(feed_backward(l, s, w, &w->dh, dx, &s->h2, 0, drop, err));
+        TRY(net_ffn_backward(&l->ffn, &s->u, &w->ffn, &w->dh, dx, &s->h2, 0,
+                             drop, DROP_FFN, err));
         TRY(net_norm_backward(&l->ffn_norm, dx, &w->dh, &s->s1, 1, err));
         TRY(attend_backward(l, s, w, &w->dh, dx, &s->h1, 0, drop, err));
         return net_norm_backward(&l->attn_norm, dx, &w->dh, x, 1, err);
     }
     TRY(net_norm_backward(&l->ffn_norm, dx, dx, &s->s2, 0, err));
-    TRY(feed_backward(l, s, w, dx, dx, &s->x1, 1, drop, err));
+    TRY(net_ffn_backward(&l->ffn, &s->u, &w->ffn, dx, dx, &s->x1, 1, drop,
+                         DROP_FFN, err));
     TRY(net_norm_backward(&l->attn_norm, dx, dx, &s->s1, 0, err));
     return attend_backward(l, s, w, dx, dx, x, 1, drop, err);
 }
@@ -159,7 +125,7 @@ int bert_net_layer_backward(const struct bert_net_layer *l,
 void bert_net_save_release(struct bert_net_save *s)
 {
     struct tensor *all[] = { &s->h1, &s->q, &s->k, &s->v, &s->y, &s->lse,
-                             &s->s1, &s->x1, &s->h2, &s->u, &s->a, &s->s2 };
+                             &s->s1, &s->x1, &s->h2, &s->u, &s->s2 };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         tensor_release(all[i]);
@@ -167,9 +133,9 @@ void bert_net_save_release(struct bert_net_save *s)
 
 void bert_net_work_release(struct bert_net_work *w)
 {
-    struct tensor *all[] = { &w->d, &w->dh, &w->dy, &w->dq, &w->dk, &w->dv,
-                             &w->wide };
+    struct tensor *all[] = { &w->d, &w->dh, &w->dy, &w->dq, &w->dk, &w->dv };
 
+    net_ffn_work_release(&w->ffn);
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         tensor_release(all[i]);
 }

@@ -50,19 +50,20 @@ struct bert_net_layer {
     int pre; /* norm "pre" */
     int heads;
     struct net_norm attn_norm, ffn_norm;
-    struct net_linear q, k, v, out, up, down;
+    struct net_linear q, k, v, out;
+    struct net_ffn ffn;
 };
 
 struct bert_net_save {
     struct tensor h1, q, k, v, y, lse; /* h1: "pre" only */
     struct tensor s1, x1;              /* x + attention; "pre": s1 only */
-    struct tensor h2, u, a, s2;        /* h2: "pre", s2: "post" only */
+    struct tensor h2, u, s2;           /* h2: "pre", s2: "post" only */
 };
 
 /* What no pass keeps: one for all layers. */
 struct bert_net_work {
+    struct net_ffn_work ffn;
     struct tensor d, dh, dy, dq, dk, dv; /* (B, T, D) */
-    struct tensor wide;                  /* (B, T, F) */
 };
 
 void bert_net_layer_find(struct bert_net_layer *l, struct params *p, int index,

@@ -143,9 +143,10 @@ void net_describe(const struct model_config *c, struct params *p)
 
 static void conformer_new(struct conformer_net *c,
                           const struct model_config *config, struct params *p,
-                          int layers)
+                          int layers, int checkpoint)
 {
     net_front_find(&c->front, p, config);
+    c->front.checkpoint = checkpoint;
     c->block = xcalloc((size_t)layers, sizeof(*c->block));
     c->save = xcalloc((size_t)layers, sizeof(*c->save));
     for (int k = 0; k < layers; k++)
@@ -186,7 +187,7 @@ int net_new(struct net **out, const struct model_config *c, struct params *p,
     if (bert)
         n->bert = bert_net_new(c, p, n->layers);
     else
-        conformer_new(&n->conformer, c, p, n->layers);
+        conformer_new(&n->conformer, c, p, n->layers, o->checkpoint);
     return 0;
 }
 
@@ -308,8 +309,12 @@ int net_forward(struct net *n, const float *input, int64_t batch, int64_t time,
     n->seed = seed;
     n->step = step;
     draw_layers(n);
+    /* what outlives the layers' memory lies before it, in one piece with that
+     * which the front end's backward pass needs */
     for (int k = 0; k <= n->layers; k++)
         TRY(tensor_reserve(&n->hidden[k], n->p->be, 3, dim, err));
+    TRY(tensor_reserve(&n->top, n->p->be, 3, dim, err));
+    TRY(tensor_reserve(&n->dx, n->p->be, 3, dim, err));
     TRY(front_forward(n, input, batch, time, err));
     for (int k = 0; k < n->layers; k++)
         TRY(n->dropped[k] ? net_copy(&n->hidden[k + 1], &n->hidden[k], err)
@@ -327,6 +332,8 @@ const struct tensor *net_hidden(const struct net *n, int k)
 
 /* ---- backward ---- */
 
+/* What a layer kept goes as soon as it has served: what is before it may need
+ * the memory. */
 static int layer_backward(struct net *n, int k, struct err *err)
 {
     struct net_drop drop = drop_of(n, k);
@@ -337,19 +344,23 @@ static int layer_backward(struct net *n, int k, struct err *err)
     /* hidden[k + 1] has served: the pass that is made again may write to it */
     if (n->options.checkpoint)
         TRY(run_layer(n, k, 0, err));
-    if (n->bert)
-        return bert_net_layer_backward(&n->bert->layer[k],
-                                       &n->bert->save[slot(n, k)],
-                                       &n->bert->work, &n->dx, &n->hidden[k],
-                                       &drop, err);
-    return net_block_backward(&c->block[k], &c->save[slot(n, k)], &c->work,
-                              &n->dx, &n->hidden[k], &drop, err);
+    if (n->bert) {
+        struct bert_net_save *s = &n->bert->save[slot(n, k)];
+
+        TRY(bert_net_layer_backward(&n->bert->layer[k], s, &n->bert->work,
+                                    &n->dx, &n->hidden[k], &drop, err));
+        bert_net_save_release(s);
+        return 0;
+    }
+    TRY(net_block_backward(&c->block[k], &c->save[slot(n, k)], &c->work,
+                           &n->dx, &n->hidden[k], &drop, err));
+    net_block_save_release(&c->save[slot(n, k)]);
+    return 0;
 }
 
 /* Sets n->dx to the gradient by what layer k - 1 gave. */
 static int begin(struct net *n, int k, struct tensor *d, struct err *err)
 {
-    TRY(tensor_reserve(&n->dx, n->p->be, 3, n->hidden[0].dim, err));
     if (k == n->layers && n->has_top)
         return net_norm_backward(&n->final, &n->dx, d, &n->hidden[k], 0, err);
     return net_copy(&n->dx, d, err);
@@ -369,6 +380,10 @@ int net_backward(struct net *n, struct tensor *const *dhidden, struct err *err)
         if (dhidden[k])
             TRY(n->p->be->ops->axpby(n->p->be, &n->dx, 1, dhidden[k], 1, err));
     }
+    if (n->bert)
+        bert_net_work_release(&n->bert->work);
+    else
+        net_block_work_release(&n->conformer.work);
     return n->bert ? bert_net_front_backward(&n->bert->front, &n->dx, err)
                    : net_front_backward(&n->conformer.front, &n->dx, err);
 }

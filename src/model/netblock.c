@@ -18,16 +18,20 @@ static const char *sub(char *buf, size_t size, int index, const char *part)
     return buf;
 }
 
-static void ffn_find(struct net_ffn *f, struct params *p, int index, int which)
+static void ffn_find(struct net_block *b, struct params *p, int index,
+                     int which)
 {
+    struct net_ffn *f = &b->ffn[which];
     char n[128], part[64];
 
-    snprintf(part, sizeof(part), "ffn%d_layer_norm", which);
-    f->norm = net_norm_find(p, sub(n, sizeof(n), index, part));
-    snprintf(part, sizeof(part), "ffn%d.intermediate_dense", which);
+    snprintf(part, sizeof(part), "ffn%d_layer_norm", which + 1);
+    b->ffn_norm[which] = net_norm_find(p, sub(n, sizeof(n), index, part));
+    snprintf(part, sizeof(part), "ffn%d.intermediate_dense", which + 1);
     f->up = net_linear_find(p, sub(n, sizeof(n), index, part));
-    snprintf(part, sizeof(part), "ffn%d.output_dense", which);
+    snprintf(part, sizeof(part), "ffn%d.output_dense", which + 1);
     f->down = net_linear_find(p, sub(n, sizeof(n), index, part));
+    f->act = ACT_SWISH;
+    f->scale = 0.5f;
 }
 
 void net_block_find(struct net_block *b, struct params *p, int index,
@@ -36,8 +40,8 @@ void net_block_find(struct net_block *b, struct params *p, int index,
     char n[128];
 
     b->heads = heads;
-    ffn_find(&b->ffn[0], p, index, 1);
-    ffn_find(&b->ffn[1], p, index, 2);
+    ffn_find(b, p, index, 0);
+    ffn_find(b, p, index, 1);
 #define PART(s) sub(n, sizeof(n), index, s)
     b->attn_norm = net_norm_find(p, PART("self_attn_layer_norm"));
     b->q = net_linear_find(p, PART("self_attn.linear_q"));
@@ -68,41 +72,28 @@ static int reserve_wide(struct tensor *t, const struct tensor *x, int64_t width,
                           width }, err);
 }
 
-static int ffn_forward(const struct net_ffn *f, struct net_ffn_save *s,
-                       struct net_block_work *w, struct tensor *y,
-                       const struct tensor *x, const struct net_drop *drop,
-                       uint64_t place, struct err *err)
+static int ffn_forward(const struct net_block *b, int which,
+                       struct net_block_save *s, struct net_block_work *w,
+                       struct tensor *y, const struct tensor *x,
+                       const struct net_drop *drop, struct err *err)
 {
-    int64_t width = f->up.p->item[f->up.weight].dim[0];
-    struct matmul_opts plain = {0};
-
-    TRY(net_norm_forward(&f->norm, &s->h, x, err));
-    TRY(reserve_wide(&s->u, x, width, err));
-    TRY(reserve_wide(&s->a, x, width, err));
-    TRY(net_linear_forward(&f->up, &s->u, &s->h, plain, err));
-    TRY(x->be->ops->act(x->be, &s->a, &s->u, ACT_SWISH, err));
-    TRY(net_dropout(&s->a, drop, place, err));
-    return net_residual(&f->down, y, x, &s->a, 0.5f, &w->d, drop, place + 1,
-                        err);
+    TRY(net_norm_forward(&b->ffn_norm[which], &s->h[which], x, err));
+    return net_ffn_forward(&b->ffn[which], &s->u[which], &w->ffn, y, x,
+                           &s->h[which], drop, which ? DROP_FFN2 : DROP_FFN1,
+                           err);
 }
 
 /* dx holds the gradient of the part's output and gets that of its input. */
-static int ffn_backward(const struct net_ffn *f, struct net_ffn_save *s,
-                        struct net_block_work *w, struct tensor *dx,
-                        const struct tensor *x, const struct net_drop *drop,
-                        uint64_t place, struct err *err)
+static int ffn_backward(const struct net_block *b, int which,
+                        struct net_block_save *s, struct net_block_work *w,
+                        struct tensor *dx, const struct tensor *x,
+                        const struct net_drop *drop, struct err *err)
 {
-    struct matmul_opts plain = {0};
-
-    TRY(reserve_wide(&w->wide, x, s->u.dim[2], err));
-    TRY(net_residual_backward(&f->down, &w->wide, dx, &s->a, 0.5f, &w->d, drop,
-                              place + 1, err));
-    TRY(net_dropout(&w->wide, drop, place, err));
-    TRY(x->be->ops->act_backward(x->be, &w->wide, &w->wide, &s->u, ACT_SWISH,
-                                 err));
     TRY(tensor_reserve(&w->dx, x->be, x->ndim, x->dim, err));
-    TRY(net_linear_backward(&f->up, &w->dx, &w->wide, &s->h, plain, err));
-    return net_norm_backward(&f->norm, dx, &w->dx, x, 1, err);
+    TRY(net_ffn_backward(&b->ffn[which], &s->u[which], &w->ffn, &w->dx, dx,
+                         &s->h[which], 0, drop, which ? DROP_FFN2 : DROP_FFN1,
+                         err));
+    return net_norm_backward(&b->ffn_norm[which], dx, &w->dx, x, 1, err);
 }
 
 /* ---- attention ---- */
@@ -260,12 +251,10 @@ int net_block_forward(const struct net_block *b, struct net_block_save *s,
                       const struct tensor *x, const struct net_drop *drop,
                       int first, struct err *err)
 {
-    TRY(ffn_forward(&b->ffn[0], &s->ffn[0], w, &s->x1, x, drop, DROP_FFN1,
-                    err));
+    TRY(ffn_forward(b, 0, s, w, &s->x1, x, drop, err));
     TRY(attn_forward(b, s, w, &s->x2, &s->x1, drop, err));
     TRY(conv_forward(b, s, w, &s->x3, &s->x2, drop, first, err));
-    TRY(ffn_forward(&b->ffn[1], &s->ffn[1], w, &s->x4, &s->x3, drop, DROP_FFN2,
-                    err));
+    TRY(ffn_forward(b, 1, s, w, &s->x4, &s->x3, drop, err));
     return net_norm_forward(&b->final, y, &s->x4, err);
 }
 
@@ -275,12 +264,10 @@ int net_block_backward(const struct net_block *b, struct net_block_save *s,
                        struct err *err)
 {
     TRY(net_norm_backward(&b->final, dx, dx, &s->x4, 0, err));
-    TRY(ffn_backward(&b->ffn[1], &s->ffn[1], w, dx, &s->x3, drop, DROP_FFN2,
-                     err));
+    TRY(ffn_backward(b, 1, s, w, dx, &s->x3, drop, err));
     TRY(conv_backward(b, s, w, dx, &s->x2, drop, err));
     TRY(attn_backward(b, s, w, dx, &s->x1, drop, err));
-    return ffn_backward(&b->ffn[0], &s->ffn[0], w, dx, x, drop, DROP_FFN1,
-                        err);
+    return ffn_backward(b, 0, s, w, dx, x, drop, err);
 }
 
 static void release_all(struct tensor **t, size_t n)
@@ -292,10 +279,9 @@ static void release_all(struct tensor **t, size_t n)
 void net_block_save_release(struct net_block_save *s)
 {
     struct tensor *all[] = {
-        &s->ffn[0].h, &s->ffn[0].u, &s->ffn[0].a, &s->ffn[1].h, &s->ffn[1].u,
-        &s->ffn[1].a, &s->x1, &s->x2, &s->x3, &s->x4, &s->h2, &s->r, &s->q,
-        &s->k, &s->v, &s->y, &s->lse, &s->h3, &s->wide, &s->g, &s->c, &s->n,
-        &s->s, &s->mean, &s->inv_std
+        &s->h[0], &s->u[0], &s->h[1], &s->u[1], &s->x1, &s->x2, &s->x3, &s->x4,
+        &s->h2, &s->r, &s->q, &s->k, &s->v, &s->y, &s->lse, &s->h3, &s->wide,
+        &s->g, &s->c, &s->n, &s->s, &s->mean, &s->inv_std
     };
 
     release_all(all, sizeof(all) / sizeof(*all));
@@ -306,5 +292,6 @@ void net_block_work_release(struct net_block_work *w)
     struct tensor *all[] = { &w->d, &w->dx, &w->dq, &w->dk, &w->dv, &w->wide,
                              &w->taps, &w->dtaps, &w->zero };
 
+    net_ffn_work_release(&w->ffn);
     release_all(all, sizeof(all) / sizeof(*all));
 }

@@ -67,20 +67,39 @@ int net_residual_backward(const struct net_linear *l, struct tensor *din,
 /* y = x, shaped like it. */
 int net_copy(struct tensor *y, const struct tensor *x, struct err *err);
 
-/* ---- feed-forward part: linear, activation, linear ---- */
+/* ---- feed-forward part: y = x + scale * drop(down(a)), a = drop(act(u)),
+ * u = up(h) ---- */
 
 struct net_ffn {
-    struct net_norm norm;
     struct net_linear up, down;
+    enum act act;
+    float scale;
 };
-struct net_ffn_save {
-    struct tensor h;    /* (B, T, D), normalised input */
-    struct tensor u, a; /* (B, T, F), before and behind the activation */
+/* Work space, shared by all layers. */
+struct net_ffn_work {
+    struct tensor a, da; /* (B, T, F) */
+    struct tensor d;     /* with dropout: (B, T, D) */
 };
+
+/* u (B, T, F) is kept for the backward pass, a is not: it is large, and cheap.
+ * Places of dropout: place and the next. */
+int net_ffn_forward(const struct net_ffn *f, struct tensor *u,
+                    struct net_ffn_work *w, struct tensor *y,
+                    const struct tensor *x, const struct tensor *h,
+                    const struct net_drop *drop, uint64_t place,
+                    struct err *err);
+/* dh is written, or added to if accumulate; it may be dy then. */
+int net_ffn_backward(const struct net_ffn *f, const struct tensor *u,
+                     struct net_ffn_work *w, struct tensor *dh,
+                     const struct tensor *dy, const struct tensor *h,
+                     int accumulate, const struct net_drop *drop,
+                     uint64_t place, struct err *err);
+void net_ffn_work_release(struct net_ffn_work *w);
 
 /* ---- block ---- */
 
 struct net_block {
+    struct net_norm ffn_norm[2];
     struct net_ffn ffn[2];
     struct net_norm attn_norm;
     struct net_linear q, k, v, out;
@@ -94,7 +113,7 @@ struct net_block {
 };
 
 struct net_block_save {
-    struct net_ffn_save ffn[2];
+    struct tensor h[2], u[2];                /* feed-forward parts */
     struct tensor x1, x2, x3, x4;            /* behind each part */
     struct tensor h2, r, q, k, v, y, lse;    /* attention */
     struct tensor h3, wide, g, c, n, s;      /* convolution module */
@@ -103,8 +122,9 @@ struct net_block_save {
 
 /* What no pass keeps: one for all blocks. */
 struct net_block_work {
+    struct net_ffn_work ffn;
     struct tensor d, dx, dq, dk, dv; /* (B, T, D) */
-    struct tensor wide;              /* (B, T, max(F, 2 D)) */
+    struct tensor wide;              /* (B, T, 2 D) */
     struct tensor taps, dtaps, zero; /* (K, D), (D) */
 };
 

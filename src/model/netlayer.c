@@ -136,3 +136,56 @@ int net_residual_backward(const struct net_linear *l, struct tensor *din,
     TRY(net_dropout(d, drop, place, err));
     return net_linear_backward(l, din, d, in, opts, err);
 }
+
+/* ---- feed-forward part ---- */
+
+/* w->a of u, as it was. */
+static int activate(const struct net_ffn *f, struct net_ffn_work *w,
+                    const struct tensor *u, const struct net_drop *drop,
+                    uint64_t place, struct err *err)
+{
+    TRY(tensor_reserve(&w->a, u->be, u->ndim, u->dim, err));
+    TRY(u->be->ops->act(u->be, &w->a, u, f->act, err));
+    return net_dropout(&w->a, drop, place, err);
+}
+
+int net_ffn_forward(const struct net_ffn *f, struct tensor *u,
+                    struct net_ffn_work *w, struct tensor *y,
+                    const struct tensor *x, const struct tensor *h,
+                    const struct net_drop *drop, uint64_t place,
+                    struct err *err)
+{
+    int64_t dim[3] = { h->dim[0], h->dim[1],
+                       f->up.p->item[f->up.weight].dim[0] };
+    struct matmul_opts plain = {0};
+
+    TRY(tensor_reserve(u, h->be, 3, dim, err));
+    TRY(net_linear_forward(&f->up, u, h, plain, err));
+    TRY(activate(f, w, u, drop, place, err));
+    return net_residual(&f->down, y, x, &w->a, f->scale, &w->d, drop,
+                        place + 1, err);
+}
+
+int net_ffn_backward(const struct net_ffn *f, const struct tensor *u,
+                     struct net_ffn_work *w, struct tensor *dh,
+                     const struct tensor *dy, const struct tensor *h,
+                     int accumulate, const struct net_drop *drop,
+                     uint64_t place, struct err *err)
+{
+    struct matmul_opts opts = { .accumulate = accumulate };
+
+    TRY(activate(f, w, u, drop, place, err));
+    TRY(tensor_reserve(&w->da, u->be, u->ndim, u->dim, err));
+    TRY(net_residual_backward(&f->down, &w->da, dy, &w->a, f->scale, &w->d,
+                              drop, place + 1, err));
+    TRY(net_dropout(&w->da, drop, place, err));
+    TRY(u->be->ops->act_backward(u->be, &w->da, &w->da, u, f->act, err));
+    return net_linear_backward(&f->up, dh, &w->da, h, opts, err);
+}
+
+void net_ffn_work_release(struct net_ffn_work *w)
+{
+    tensor_release(&w->a);
+    tensor_release(&w->da);
+    tensor_release(&w->d);
+}

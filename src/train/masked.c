@@ -71,5 +71,6 @@ int masked_loss(struct masked *m, struct loss_sum *sum, struct tensor *dhidden,
         TRY(ops->matmul_dw(be, &part.dw, &part.db, &m->logits, hidden, 1, err));
         TRY(ops->matmul_dx(be, dhidden, &m->logits, &part.w, add, err));
     }
+    tensor_release(&m->logits);
     return 0;
 }

@@ -378,6 +378,7 @@ static int part_pass(struct pretrain *t, const struct batch_data *batch,
                          first * values;
     const int32_t *all = (const int32_t *)batch->part[SAMPLE_TARGETS] +
                          first * t->streams * t->frames;
+    int64_t dim[3] = { n, net_frames(t->net, t->time), t->model->encoder.dim };
     const struct tensor *top;
 
     for (int64_t b = 0; b < n; b++)
@@ -388,11 +389,11 @@ static int part_pass(struct pretrain *t, const struct batch_data *batch,
     if (t->set->mask == MASK_EMBEDDING)
         net_set_mask(t->net, (const uint8_t *)batch->part[SAMPLE_HIDDEN] +
                                  first * t->frames);
+    TRY(tensor_reserve(&t->dtop, t->be, 3, dim, err));
     /* parts of a step drop out unlike each other */
     TRY(net_forward(t->net, input, n, t->time, (uint64_t)t->set->seed + 1,
                     (uint64_t)(step * t->set->batch + first), err));
     top = net_hidden(t->net, t->model->encoder.layers);
-    TRY(tensor_reserve(&t->dtop, t->be, 3, top->dim, err));
     TRY(masked_loss(&t->masked, sum, &t->dtop, top,
                     (const int32_t *const *)t->target, scale, err));
     if (t->set->cqt_weight > 0)

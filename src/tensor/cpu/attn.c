@@ -11,7 +11,7 @@ static struct heads heads_of(const struct tensor *q, int heads)
                        q->dim[2], 0, 0 };
 
     assert(q->ndim == 3 && q->dim[2] % heads == 0);
-    h.blocks = (h.time + QUERIES - 1) / QUERIES;
+    h.blocks = (h.time + ROWS - 1) / ROWS;
     h.scale = 1.0f / sqrtf((float)h.d);
     return h;
 }
@@ -24,7 +24,7 @@ static int64_t head_at(const struct heads *h, int64_t i)
 
 static int64_t block_rows(const struct heads *h, int64_t t)
 {
-    return h->time - t < QUERIES ? h->time - t : QUERIES;
+    return h->time - t < ROWS ? h->time - t : ROWS;
 }
 
 /* Turns a row of scores into exp(x - max), sets *max and returns the sum. */
@@ -50,7 +50,7 @@ static float exp_row(float *x, int64_t n, float *max)
 static int block(const struct heads *h, const struct task *a, int64_t t,
                  int64_t n)
 {
-    float sum[QUERIES], top, *y = a->y + t * h->stride;
+    float sum[ROWS], top, *y = a->y + t * h->stride;
     int s = dnnl_sgemm('N', 'T', n, h->time, h->d, h->scale,
                        a->q + t * h->stride, h->stride, a->k, h->stride, 0,
                        a->scores, h->time);
@@ -77,7 +77,7 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
     struct heads h = heads_of(q, heads);
     int threads = omp_get_max_threads(), status = 0;
     int is_half = cpu_is_bf16(cpu_of(be));
-    int64_t size = QUERIES * h.time;
+    int64_t size = ROWS * h.time;
     struct half half;
     void *scores;
 
@@ -92,7 +92,7 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
         TRY(half_begin(&half, cpu_of(be), &h, q, k, v, NULL, threads, err));
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * h.blocks; i++) {
-        int64_t head = i / h.blocks, t = i % h.blocks * QUERIES;
+        int64_t head = i / h.blocks, t = i % h.blocks * ROWS;
         int64_t at = head_at(&h, head);
         int thread = omp_get_thread_num(), s;
         struct task a = {
@@ -129,24 +129,48 @@ int cpu_attention_save(struct backend *be, struct tensor *y, struct tensor *lse,
 
 /* ---- backward: with P = softmax(S), D the row sums of dy * y,
  * dP = dy v^T, dS = P * (dP - D):
- * dv = P^T dy, dq = scale dS k, dk = scale dS^T q ---- */
+ * dv = P^T dy, dq = scale dS k, dk = scale dS^T q. In work are rows of S^T,
+ * dP^T and dS^T. ---- */
 
-/* Scores become P, dp becomes scale * dS. */
+/* Scores become P^T, dp becomes scale * dS^T. */
 CPU_CLONES
-static void score_row_backward(float *score, float *dp, float lse, float delta,
-                               float scale, int64_t n)
+static void score_row_backward(float *score, float *dp, const float *lse,
+                               const float *delta, float scale, int64_t n)
 {
     #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float p = cpu_exp(score[i] - lse);
+        float p = cpu_exp(score[i] - lse[i]);
 
         score[i] = p;
-        dp[i] = scale * p * (dp[i] - delta);
+        dp[i] = scale * p * (dp[i] - delta[i]);
     }
 }
 
+/* The n keys from t on; first: dq is written, not added to. */
+static int block_backward(const struct heads *h, const struct task *a,
+                          int64_t t, int64_t n, int first)
+{
+    int64_t c = h->stride, time = h->time, at = t * c;
+    int s;
+
+    s = dnnl_sgemm('N', 'T', n, time, h->d, h->scale, a->k + at, c, a->q, c, 0,
+                   a->scores, time);
+    s |= dnnl_sgemm('N', 'T', n, time, h->d, 1, a->v + at, c, a->dy, c, 0,
+                    a->dp, time);
+    for (int64_t i = 0; i < n; i++)
+        score_row_backward(a->scores + i * time, a->dp + i * time, a->lse,
+                           a->delta, h->scale, time);
+    s |= dnnl_sgemm('N', 'N', n, h->d, time, 1, a->scores, time, a->dy, c, 0,
+                    a->dv + at, c);
+    s |= dnnl_sgemm('N', 'N', n, h->d, time, 1, a->dp, time, a->q, c, 0,
+                    a->dk + at, c);
+    s |= dnnl_sgemm('T', 'N', time, h->d, n, 1, a->dp, time, a->k + at, c,
+                    first ? 0 : 1, a->dq, a->ld);
+    return s;
+}
+
 CPU_CLONES
-float attn_row_dot(const float *a, const float *b, int64_t n)
+static float row_dot(const float *a, const float *b, int64_t n)
 {
     float sum = 0;
 
@@ -156,36 +180,21 @@ float attn_row_dot(const float *a, const float *b, int64_t n)
     return sum;
 }
 
-/* The n queries from t on; first: dk and dv are written, not added to. */
-static int block_backward(const struct heads *h, const struct task *a,
-                          int64_t t, int64_t n, int first)
+/* delta (B, n, T) */
+static void find_deltas(const struct heads *h, float *delta,
+                        const struct tensor *dy, const struct tensor *y)
 {
-    int64_t c = h->stride, time = h->time, at = t * c;
-    float add = first ? 0 : 1;
-    int s;
+    #pragma omp parallel for
+    for (int64_t i = 0; i < h->batch * h->n * h->time; i++) {
+        int64_t at = head_at(h, i / h->time) + i % h->time * h->stride;
 
-    s = dnnl_sgemm('N', 'T', n, time, h->d, h->scale, a->q + at, c, a->k, c, 0,
-                   a->scores, time);
-    s |= dnnl_sgemm('N', 'T', n, time, h->d, 1, a->dy + at, c, a->v, c, 0,
-                    a->dp, time);
-    for (int64_t i = 0; i < n; i++) {
-        float delta = attn_row_dot(a->dy + at + i * c, a->y + at + i * c, h->d);
-
-        score_row_backward(a->scores + i * time, a->dp + i * time,
-                           a->lse[t + i], delta, h->scale, time);
+        delta[i] = row_dot(dy->data + at, y->data + at, h->d);
     }
-    s |= dnnl_sgemm('T', 'N', time, h->d, n, 1, a->scores, time, a->dy + at, c,
-                    add, a->dv, a->ld);
-    s |= dnnl_sgemm('T', 'N', time, h->d, n, 1, a->dp, time, a->q + at, c, add,
-                    a->dk, a->ld);
-    s |= dnnl_sgemm('N', 'N', n, h->d, time, 1, a->dp, time, a->k, c, 0,
-                    a->dq + at, c);
-    return s;
 }
 
-/* A head's queries are split in groups where there are few heads: each group
- * has sums of its own for dk and dv, (2, T, d), which are then added in order.
- * Their number follows from the shapes alone, as do the results. */
+/* A head's keys are split in groups where there are few heads: each group has
+ * sums of its own for dq, (T, d), which are then added in order. Their number
+ * follows from the shapes alone, as do the results. */
 static int64_t group_count(const struct heads *h)
 {
     enum { TASKS = 16 };
@@ -202,23 +211,20 @@ static void add_row(float *y, const float *x, int64_t n)
         y[i] += x[i];
 }
 
-static void add_groups(const struct heads *h, float *dk, float *dv,
-                       const float *part, int64_t groups)
+static void add_groups(const struct heads *h, float *dq, const float *part,
+                       int64_t groups)
 {
-    int64_t half = h->time * h->d;
+    int64_t size = h->time * h->d;
 
     #pragma omp parallel for
     for (int64_t i = 0; i < h->batch * h->n * h->time; i++) {
         int64_t head = i / h->time, t = i % h->time;
         int64_t to = head_at(h, head) + t * h->stride;
-        const float *p = part + 2 * head * groups * half + t * h->d;
+        const float *p = part + head * groups * size + t * h->d;
 
-        memcpy(dk + to, p, (size_t)h->d * sizeof(*dk));
-        memcpy(dv + to, p + half, (size_t)h->d * sizeof(*dv));
-        for (int64_t g = 1; g < groups; g++) {
-            add_row(dk + to, p + 2 * g * half, h->d);
-            add_row(dv + to, p + (2 * g + 1) * half, h->d);
-        }
+        memcpy(dq + to, p, (size_t)h->d * sizeof(*dq));
+        for (int64_t g = 1; g < groups; g++)
+            add_row(dq + to, p + g * size, h->d);
     }
 }
 
@@ -231,7 +237,7 @@ static int group_backward(const struct heads *h, const struct task *a,
 
     for (int64_t b = from; b < to && !s; b++)
         s = (a->half ? half_block_backward : block_backward)(
-            h, a, b * QUERIES, block_rows(h, b * QUERIES), b == from);
+            h, a, b * ROWS, block_rows(h, b * ROWS), b == from);
     return s;
 }
 
@@ -245,11 +251,11 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
     struct heads h = heads_of(q, heads);
     int threads = omp_get_max_threads(), status = 0;
     int is_half = cpu_is_bf16(cpu_of(be));
-    int64_t size = QUERIES * h.time, groups;
-    int64_t n = tensor_count(q), sum = h.time * h.d, sums = 0;
-    int apart; /* dk and dv of a task in memory of their own */
+    int64_t size = ROWS * h.time, groups = group_count(&h);
+    int64_t n = tensor_count(q), rows = h.batch * h.n * h.time, sums = 0;
+    int apart = groups > 1 || is_half; /* dq of a task in memory of its own */
     struct half half;
-    float *work, *part;
+    float *work, *part, *delta;
     void *all;
 
     assert(tensor_count(dq) == n && tensor_count(dk) == n);
@@ -257,34 +263,33 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
     assert(tensor_count(lse) == h.batch * h.n * h.time);
     if (!n)
         return 0;
-    groups = group_count(&h);
-    apart = groups > 1 || is_half;
     if (apart)
-        sums = h.batch * h.n * groups * 2 * sum;
-    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS, (size_t)(2 * threads * size + sums) *
-                sizeof(*work), &all, err));
+        sums = groups * rows * h.d;
+    TRY(cpu_buf(cpu_of(be), CPU_BUF_SUMS,
+                (size_t)(2 * threads * size + rows + sums) * sizeof(*work),
+                &all, err));
     if (is_half)
         TRY(half_begin(&half, cpu_of(be), &h, q, k, v, dy, threads, err));
     work = all;
-    part = work + 2 * threads * size;
+    delta = work + 2 * threads * size;
+    part = delta + rows;
+    find_deltas(&h, delta, dy, y);
     #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t i = 0; i < h.batch * h.n * groups; i++) {
         int64_t head = i / groups, at = head_at(&h, head);
         int thread = omp_get_thread_num(), s;
         struct task a = {
             .q = q->data + at, .k = k->data + at, .v = v->data + at,
-            .y = y->data + at, .lse = lse->data + head * h.time,
+            .lse = lse->data + head * h.time,
             .scores = work + 2 * thread * size,
             .half = is_half ? &half : NULL, .head = head, .thread = thread,
-            .dy = dy->data + at, .dq = dq->data + at, .dk = dk->data + at,
-            .dv = dv->data + at, .ld = apart ? h.d : h.stride,
+            .dy = dy->data + at, .delta = delta + head * h.time,
+            .dk = dk->data + at, .dv = dv->data + at,
+            .dq = apart ? part + i * h.time * h.d : dq->data + at,
+            .ld = apart ? h.d : h.stride,
             .dp = work + (2 * thread + 1) * size
         };
 
-        if (apart) {
-            a.dk = part + 2 * i * sum;
-            a.dv = a.dk + sum;
-        }
         s = group_backward(&h, &a, i % groups, groups);
         if (s) {
             #pragma omp atomic write
@@ -292,6 +297,6 @@ int cpu_attention_backward(struct backend *be, struct tensor *dq,
         }
     }
     if (apart)
-        add_groups(&h, dk->data, dv->data, part, groups);
+        add_groups(&h, dq->data, part, groups);
     return cpu_check(status, "attention", err);
 }

@@ -4,47 +4,54 @@
 
 #include "tensor/cpu/private.h"
 
-enum { QUERIES = 64 }; /* rows of scores in work at a time */
+enum { ROWS = 64 }; /* of scores in work at a time */
 
 /* The heads of one call: (B, T, n * d), of which each head is a matrix of T
  * rows of d, stride apart. */
 struct heads {
     int64_t batch, time, n, d, stride;
-    int64_t blocks; /* of queries */
+    int64_t blocks; /* of rows */
     float scale;    /* of the scores, 1 / sqrt(d) */
 };
 
-/* Work on some queries and all keys of one head. Pointers are to the head's
- * first value. The forward pass looks at the first group alone. */
+/* Work on some rows of one head's scores: on queries and all keys in the
+ * forward pass, on keys and all queries in the backward pass, whose sums over
+ * queries then are products like any other. Pointers are to the head's first
+ * value. */
 struct task {
     const float *q, *k, *v; /* rows of stride */
     float *y;
     float *lse;        /* (T), or NULL in the forward pass */
-    float *scores;     /* (QUERIES, T) */
+    float *scores;     /* (ROWS, T) */
     struct half *half; /* NULL in f32 */
     int64_t head;      /* of batch * n */
     int thread;
 
-    const float *dy;
-    float *dq;
-    float *dk, *dv; /* rows of ld; d in 16 bits */
+    /* backward pass */
+    const float *dy, *delta; /* delta (T): the sums of dy * y */
+    float *dk, *dv;
+    float *dq; /* rows of ld: added to by block after block */
     int64_t ld;
-    float *dp; /* (QUERIES, T) */
+    float *dp; /* (ROWS, T) */
 };
-
-/* Sum of a * b over n values. */
-float attn_row_dot(const float *a, const float *b, int64_t n);
 
 /* ---- products of 16 bits, attn16.c ---- */
 
+/* One side of a product, of all heads. */
+struct half_side {
+    char *data;  /* of size for each head */
+    size_t size;
+};
+
 /* One call: copies of the inputs, and a primitive for each product of a whole
- * block of queries and of the last one. */
+ * block of rows and of the last one. */
 struct half {
     struct cpu *cpu;
-    uint16_t *q, *k, *v, *dy; /* (B, n, T, d) */
-    uint16_t *p, *ds;         /* (threads, QUERIES, T) */
-    float *y;                 /* (threads, QUERIES, d) */
-    char *scratch;            /* of scratch_size for each thread */
+    struct half_side rows[2];  /* (T, d): q; backward k, v */
+    struct half_side right[4]; /* k^T, v; backward q^T, dy^T, q, dy */
+    uint16_t *p, *ds;          /* (threads, ROWS, T) */
+    float *y;                  /* (threads, ROWS, d) */
+    char *scratch;             /* of scratch_size for each thread */
     size_t scratch_size;
     struct cpu_prim *prim[2][4];
 };
@@ -55,8 +62,7 @@ int half_begin(struct half *a, struct cpu *cpu, const struct heads *h,
                const struct tensor *q, const struct tensor *k,
                const struct tensor *v, const struct tensor *dy, int threads,
                struct err *err);
-/* The n queries from t on, as the functions of attn.c for f32. A oneDNN
- * status. */
+/* The n rows from t on, as the functions of attn.c for f32. A oneDNN status. */
 int half_block(const struct heads *h, const struct task *a, int64_t t,
                int64_t n);
 int half_block_backward(const struct heads *h, const struct task *a, int64_t t,

@@ -51,6 +51,11 @@ static void forget_oldest(struct cpu *cpu)
             cpu->nprim * sizeof(*cpu->prim));
 }
 
+void cpu_forget_last(struct cpu *cpu)
+{
+    prim_free(cpu->prim[--cpu->nprim]);
+}
+
 static const int *arg_names(int kind)
 {
     static const int forward[CPU_ARGS] = {
@@ -176,15 +181,13 @@ int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
     return cpu_check(s, "attributes", err);
 }
 
-int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
-            struct err *err)
+static int run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
+               void *scratch, struct err *err)
 {
     const int *name = arg_names(p->key.kind);
     dnnl_exec_arg_t arg[CPU_ARGS];
-    void *scratch;
     int n = 0;
 
-    TRY(cpu_buf(cpu, CPU_BUF_SCRATCH, p->scratch, &scratch, err));
     for (int i = 0; i < CPU_ARGS; i++) {
         void *a = i == CPU_SCRATCH ? scratch : addr[i];
 
@@ -200,20 +203,39 @@ int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
     return cpu_check(dnnl_stream_wait(cpu->stream), "run", err);
 }
 
+/* A convolution's scratch memory may be larger than all it works on: it is
+ * given back at once. */
+int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
+            struct err *err)
+{
+    void *scratch = NULL;
+    int rc;
+
+    if (p->scratch)
+        TRY(cpu_take(cpu, p->scratch, &scratch, err));
+    rc = run(cpu, p, addr, scratch, err);
+    arena_give(&cpu->arena, scratch);
+    return rc;
+}
+
+int cpu_take(struct cpu *cpu, size_t size, void **out, struct err *err)
+{
+    *out = arena_take(&cpu->arena, size);
+    return *out ? 0 : err_set(err, ERR_NOMEM, "no memory for %zu bytes", size);
+}
+
 int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
             struct err *err)
 {
     struct cpu_buf *b = &cpu->buf[which];
 
     if (size > b->size) {
-        free(b->data);
-        b->data = NULL;
+        arena_give(&cpu->kept, b->data);
         b->size = 0;
-        if (posix_memalign(&b->data, 64, size)) {
-            b->data = NULL;
+        b->data = arena_take(&cpu->kept, size);
+        if (!b->data)
             return err_set(err, ERR_NOMEM, "no memory for %zu bytes of scratch",
                            size);
-        }
         b->size = size;
     }
     *out = b->data;
@@ -225,12 +247,9 @@ int cpu_buf(struct cpu *cpu, int which, size_t size, void **out,
 static int cpu_alloc(struct backend *be, float **out, int64_t n,
                      struct err *err)
 {
-    size_t size = ((size_t)(n ? n : 1) * sizeof(float) + 63) & ~(size_t)63;
     void *p;
 
-    if (posix_memalign(&p, 64, size))
-        return err_set(err, ERR_NOMEM, "no memory for %lld floats",
-                       (long long)n);
+    TRY(cpu_take(cpu_of(be), (size_t)n * sizeof(float), &p, err));
     *out = p;
     cpu_drop_copies(cpu_of(be), p, n);
     return 0;
@@ -238,8 +257,7 @@ static int cpu_alloc(struct backend *be, float **out, int64_t n,
 
 static void cpu_free(struct backend *be, float *p)
 {
-    (void)be;
-    free(p);
+    arena_give(&cpu_of(be)->arena, p);
 }
 
 static int cpu_import(struct backend *be, struct tensor *t, const float *host,
@@ -281,10 +299,12 @@ static void cpu_close(struct backend *be)
         prim_free(cpu->prim[i]);
     free(cpu->prim);
     for (int i = 0; i < CPU_BUFS; i++)
-        free(cpu->buf[i].data);
+        arena_give(&cpu->kept, cpu->buf[i].data);
     free(cpu->rotary.table);
     cpu_drop_all_copies(cpu);
     free(cpu->copy);
+    arena_release(&cpu->arena);
+    arena_release(&cpu->kept);
     if (cpu->stream)
         dnnl_stream_destroy(cpu->stream);
     if (cpu->engine)

@@ -4,6 +4,7 @@
 #include "tensor/cpu/private.h"
 
 enum { HAS_BIAS = 8, ACCUMULATE = 16 };
+enum { LARGE = 1 << 20 }; /* elements of a matrix */
 
 /* out (n, m) = a (n, k) b (k, m); a or b may lie transposed. */
 struct product {
@@ -85,7 +86,13 @@ static int convert(struct cpu *cpu, const struct product *p,
                             err);
     TRY(cpu_check(matrix_md(&plain, p->k, p->m, p->b_transposed, dnnl_f32),
                   "weights", err));
-    return cpu_kept_copy(cpu, w, b, &addr[CPU_WEIGHTS], err);
+    /* the backward pass has one product a matrix and step: a copy of its own
+     * would be another half of the model */
+    if (prim->key.kind == CPU_MATMUL || p->k * p->m < LARGE)
+        return cpu_kept_copy(cpu, w, b, &addr[CPU_WEIGHTS], err);
+    TRY(cpu_buf(cpu, CPU_BUF_WEIGHTS, cpu_packed_size(prim),
+                &addr[CPU_WEIGHTS], err));
+    return cpu_pack(cpu, w, addr[CPU_WEIGHTS], b, err);
 }
 
 static int product(struct cpu *cpu, int kind, const struct product *p,

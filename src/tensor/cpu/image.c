@@ -320,6 +320,26 @@ static void add_bf16(void *to, const void *from, int64_t n)
     }
 }
 
+/* oneDNN has no convolution that adds to dx. */
+static int run_dx(struct pass *p, struct cpu_prim *prim,
+                  void *addr[CPU_SCRATCH], int accumulate, struct err *err)
+{
+    int64_t n = p->c.b * image_values(&p->x);
+    void *dx = addr[CPU_SRC];
+    int rc;
+
+    if (!accumulate)
+        return cpu_run(p->cpu, prim, addr, err);
+    TRY(cpu_take(p->cpu, (size_t)n * (p->x.bf16 ? sizeof(uint16_t)
+                                                : sizeof(float)),
+                 &addr[CPU_SRC], err));
+    rc = cpu_run(p->cpu, prim, addr, err);
+    if (!rc)
+        (p->x.bf16 ? add_bf16 : add)(dx, addr[CPU_SRC], n);
+    arena_give(&p->cpu->arena, addr[CPU_SRC]);
+    return rc;
+}
+
 int cpu_image_conv_dx(struct backend *be, struct tensor *dx,
                       const struct tensor *dy, const struct tensor *w,
                       int stride_h, int stride_w, int accumulate,
@@ -333,18 +353,10 @@ int cpu_image_conv_dx(struct backend *be, struct tensor *dx,
         void *addr[CPU_SCRATCH] = { image_at(dx, &p.x, b),
                                     image_at(dy, &p.y, b) };
         struct cpu_prim *prim;
-        int64_t n;
 
         TRY(pass_prim(&p, b, &prim, err));
-        n = p.c.b * image_values(&p.x);
-        if (accumulate)
-            TRY(cpu_buf(p.cpu, CPU_BUF_X, (size_t)n * sizeof(float),
-                        &addr[CPU_SRC], err));
         TRY(pass_weights(&p, prim, w, &addr[CPU_WEIGHTS], err));
-        TRY(cpu_run(p.cpu, prim, addr, err));
-        if (accumulate)
-            (p.x.bf16 ? add_bf16 : add)(image_at(dx, &p.x, b), addr[CPU_SRC],
-                                        n);
+        TRY(run_dx(&p, prim, addr, accumulate, err));
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "tensor/cpu/pack16.h"
 #include "tensor/cpu/private.h"
 
 static int weights_md(const struct cpu_prim *user,
@@ -60,9 +61,15 @@ int cpu_pack(struct cpu *cpu, struct cpu_weights w, void *packed,
     struct cpu_prim *p = cpu_find(cpu, &key);
     void *addr[CPU_SCRATCH] = { (void *)data, packed };
     const dnnl_memory_desc_t *md;
+    struct cpu_pack16 pack;
 
+    TRY(weights_md(w.user, &md, err));
+    if (cpu_pack16_of(&pack, md)) {
+        cpu_pack16(&pack, packed, data,
+                   w.plain->format_desc.blocking.strides[0] == 1);
+        return 0;
+    }
     if (!p) {
-        TRY(weights_md(w.user, &md, err));
         TRY(make_reorder(cpu, &key, w.plain, md, 0, &p, err));
     }
     return cpu_run(cpu, p, addr, err);
@@ -87,7 +94,7 @@ int cpu_unpack_add(struct cpu *cpu, struct cpu_weights w, float *data,
 
 static void drop(struct cpu *cpu, size_t i)
 {
-    free(cpu->copy[i].packed);
+    arena_give(&cpu->kept, cpu->copy[i].packed);
     cpu->copy[i] = cpu->copy[--cpu->ncopy];
 }
 
@@ -114,7 +121,8 @@ static int new_copy(struct cpu *cpu, const float *data, int64_t n,
     struct cpu_copy c = { .data = data, .n = n, .plain = *plain, .md = *md,
                           .stale = 1 };
 
-    if (posix_memalign(&c.packed, 64, dnnl_memory_desc_get_size(md)))
+    c.packed = arena_take(&cpu->kept, dnnl_memory_desc_get_size(md));
+    if (!c.packed)
         return err_set(err, ERR_NOMEM, "no memory for weights");
     ARRAY_GROW(cpu->copy, cpu->ncopy, cpu->copy_cap);
     *out = &cpu->copy[cpu->ncopy++];

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "tensor/backend.h"
+#include "tensor/cpu/arena.h"
 
 /* Loops worth it are compiled for several instruction sets; the loader picks.
  * Not under the sanitizers, whose start-up code cannot run in the resolver. */
@@ -80,6 +81,8 @@ struct cpu {
     dnnl_stream_t stream;
     struct cpu_prim **prim;
     size_t nprim, cap;
+    struct arena arena, kept; /* of tensors; of what the backend keeps, which
+                                 would lie between them */
     struct cpu_buf buf[CPU_BUFS];
     int block; /* channels in a block of an f32 image */
     struct cpu_rotary rotary;
@@ -112,6 +115,8 @@ int cpu_make(struct cpu *cpu, const struct cpu_key *key,
 int cpu_keep(struct cpu *cpu, const struct cpu_key *key,
              const_dnnl_primitive_desc_t pd, struct cpu_prim **out,
              struct err *err);
+/* Not the one made last, after all. */
+void cpu_forget_last(struct cpu *cpu);
 
 /* Attributes of an operation: what is done to the product on its way out. The
  * caller destroys *attr if it is not NULL, after a failure too. */
@@ -121,6 +126,9 @@ int cpu_attr(dnnl_primitive_attr_t *attr, struct matmul_opts o,
 /* Runs it on these addresses. */
 int cpu_run(struct cpu *cpu, struct cpu_prim *p, void *addr[CPU_SCRATCH],
             struct err *err);
+
+/* size bytes aligned to 64 that arena_give takes back. */
+int cpu_take(struct cpu *cpu, size_t size, void **out, struct err *err);
 
 /* At least size bytes, aligned to 64, of work memory CPU_BUF_...; what was in
  * it is lost. */
