@@ -42,22 +42,14 @@ void net_front_find(struct net_front *f, struct params *p,
     f->linear = net_linear_find(p, "conv.linear");
 }
 
-/* All that module m keeps but its output. */
-static void inside_release(struct net_front *f, int m)
+static void module_release(struct net_front *f, int m)
 {
     struct net_front_save *s = &f->save[m];
-    struct tensor *all[] = { &s->c1, &s->a, &s->c2, &s->c3, &f->part };
+    struct tensor *all[] = { &s->c1, &s->a, &s->c2, &s->c3, &s->y, &f->part,
+                             &f->dy[m] };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         tensor_release(all[i]);
-}
-
-/* And its output, and the gradient by that. */
-static void module_release(struct net_front *f, int m)
-{
-    inside_release(f, m);
-    tensor_release(&f->save[m].y);
-    tensor_release(&f->dy[m]);
 }
 
 void net_front_release(struct net_front *f)
@@ -140,8 +132,7 @@ static int reserve_like(struct tensor *t, const struct tensor *y,
 }
 
 static int bn_forward(struct net_front *f, struct net_conv *c, struct tensor *y,
-                      const struct tensor *x, int relu, int first,
-                      struct err *err)
+                      const struct tensor *x, int relu, struct err *err)
 {
     struct tensor gamma = params_value(f->p, c->bn.weight);
     struct tensor beta = params_value(f->p, c->bn.bias);
@@ -151,10 +142,9 @@ static int bn_forward(struct net_front *f, struct net_conv *c, struct tensor *y,
     TRY(reserve_like(y, x, err));
     TRY(tensor_reserve(&c->mean, x->be, 1, gamma.dim, err));
     TRY(tensor_reserve(&c->inv_std, x->be, 1, gamma.dim, err));
-    return x->be->ops->image_batch_norm(x->be, y, &c->mean, &c->inv_std,
-                                        first ? &rm : NULL,
-                                        first ? &rv : NULL, x, &gamma, &beta,
-                                        bn_eps, bn_momentum, relu, err);
+    return x->be->ops->image_batch_norm(x->be, y, &c->mean, &c->inv_std, &rm,
+                                        &rv, x, &gamma, &beta, bn_eps,
+                                        bn_momentum, relu, err);
 }
 
 static int bn_backward(struct net_front *f, struct net_conv *c,
@@ -174,27 +164,25 @@ static int bn_backward(struct net_front *f, struct net_conv *c,
 
 /* ---- one module: y = relu(bn3(conv3 x) + bn2(conv2 relu(bn1(conv1 x)))) */
 
-/* first: not a second pass over the same batch. */
 static int module_forward(struct net_front *f, int m, const struct tensor *x,
-                          int first, struct err *err)
+                          struct err *err)
 {
     struct net_front_save *s = &f->save[m];
     struct net_conv *c = f->conv[m];
 
     TRY(conv_forward(f, &c[0], &s->c1, x, f->stride[m], 2, err));
-    TRY(bn_forward(f, &c[0], &s->a, &s->c1, 1, first, err));
+    TRY(bn_forward(f, &c[0], &s->a, &s->c1, 1, err));
     TRY(conv_forward(f, &c[1], &s->c2, &s->a, 1, 1, err));
-    TRY(bn_forward(f, &c[1], &s->y, &s->c2, 0, first, err));
+    TRY(bn_forward(f, &c[1], &s->y, &s->c2, 0, err));
     TRY(conv_forward(f, &c[2], &s->c3, x, f->stride[m], 2, err));
-    TRY(bn_forward(f, &c[2], &f->part, &s->c3, 0, first, err));
+    TRY(bn_forward(f, &c[2], &f->part, &s->c3, 0, err));
     TRY(x->be->ops->image_add_relu(x->be, &s->y, &s->y, &f->part, err));
     tensor_release(&f->part);
-    if (first && f->checkpoint)
-        inside_release(f, m);
     return 0;
 }
 
-/* dy[m] is overwritten, dx written unless NULL; what was kept goes. */
+/* dy[m] is overwritten, dx written unless NULL; what was kept goes, and takes
+ * gradients before that. */
 static int module_backward(struct net_front *f, int m, struct tensor *dx,
                            const struct tensor *x, struct err *err)
 {
@@ -204,19 +192,15 @@ static int module_backward(struct net_front *f, int m, struct tensor *dx,
     struct tensor *dy = &f->dy[m];
     int stride = f->stride[m];
 
-    if (f->checkpoint)
-        TRY(module_forward(f, m, x, 0, err));
     TRY(ops->image_relu_backward(x->be, dy, dy, &s->y, err));
     tensor_release(&s->y);
-    TRY(bn_backward(f, &c[1], &f->part, dy, NULL, &s->c2, 0, err));
-    /* c2 is no longer needed: its memory takes the gradient of a */
-    TRY(conv_backward(f, &c[1], &s->c2, &f->part, &s->a, 1, 1, 0, err));
-    tensor_release(&f->part);
+    TRY(bn_backward(f, &c[2], &s->c3, dy, NULL, &s->c3, 0, err));
+    TRY(conv_backward(f, &c[2], dx, &s->c3, x, stride, 2, 0, err));
+    tensor_release(&s->c3);
+    TRY(bn_backward(f, &c[1], dy, dy, NULL, &s->c2, 0, err));
+    TRY(conv_backward(f, &c[1], &s->c2, dy, &s->a, 1, 1, 0, err));
     TRY(bn_backward(f, &c[0], &s->c2, &s->c2, &s->a, &s->c1, 1, err));
-    tensor_release(&s->a);
-    TRY(conv_backward(f, &c[0], dx, &s->c2, x, stride, 2, 0, err));
-    TRY(bn_backward(f, &c[2], dy, dy, NULL, &s->c3, 0, err));
-    TRY(conv_backward(f, &c[2], dx, dy, x, stride, 2, 1, err));
+    TRY(conv_backward(f, &c[0], dx, &s->c2, x, stride, 2, 1, err));
     module_release(f, m);
     return 0;
 }
@@ -231,8 +215,8 @@ int net_front_forward(struct net_front *f, struct tensor *x, const float *mel,
 
     TRY(tensor_reserve_batch(&f->in, be, batch, time, f->bands, 1, err));
     TRY(tensor_upload(&f->in, mel, err));
-    TRY(module_forward(f, 0, &f->in, 1, err));
-    TRY(module_forward(f, 1, &f->save[0].y, 1, err));
+    TRY(module_forward(f, 0, &f->in, err));
+    TRY(module_forward(f, 1, &f->save[0].y, err));
     TRY(tensor_reserve(&f->flat, be, 3, (int64_t[]){ batch, frames,
                        top->dim[2] * f->channels }, err));
     TRY(be->ops->image_rows(be, &f->flat, top, err));

@@ -22,7 +22,6 @@ struct net_front {
     struct net_conv conv[NET_MODULES][3];
     struct net_linear linear;
     int stride[NET_MODULES], channels, bands;
-    int checkpoint; /* keep the modules' outputs only, compute the rest again */
     /* kept for the backward pass, images */
     struct tensor in;                         /* (B, T, bands, 1) */
     struct net_front_save {

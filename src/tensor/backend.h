@@ -232,7 +232,8 @@ struct backend_ops {
                          const struct tensor *x, int stride_h, int stride_w,
                          struct err *err);
     /* As batch_norm with R = B * H * W; relu: y = max(0, .), and then dy is
-     * taken as 0 where y is 0 (y is looked at only if relu). dx may be dy. */
+     * taken as 0 where y is 0 (y is looked at only if relu). dx may be dy or
+     * x. */
     int (*image_batch_norm)(struct backend *be, struct tensor *y,
                             struct tensor *mean, struct tensor *inv_std,
                             struct tensor *running_mean,

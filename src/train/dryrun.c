@@ -58,40 +58,36 @@ static void count_unused(struct dryrun *d, const struct model_config *c)
 
 struct work {
     double front, layers; /* floating-point operations */
-    double front_kept, layer_kept, layer_once; /* floats: of the front end, of
-                             one layer, of what one pass needs besides */
+    /* floats: what the front end and one layer keep, what the front end has in
+     * its backward pass, when the layers have given back theirs, and what one
+     * layer's pass needs besides */
+    double front_kept, front_back, layer_kept, layer_once;
 };
 
-/* One residual module (frontend.h): two convolutions from in channels, one
- * from out to out, at each place of its output; five images are kept
- * (netfront.h), one is a gradient. */
-static void module(struct work *w, double places, double in, double out)
-{
-    w->front += 2 * 9 * places * out * (2 * in + out);
-    w->front_kept += 6 * places * out;
-}
-
+/* Two residual modules (frontend.h): two convolutions from in channels, one
+ * from out to out, at each place of the output, and five images that are kept
+ * (netfront.h). */
 static void front_conformer(struct work *w, struct dryrun *d,
                             const struct model_config *c, int64_t samples)
 {
     const struct encoder_config *e = &c->encoder;
     int64_t time = samples / c->mel.hop, bands = c->mel.bands;
-    double flat, part = 0;
+    double flat, all = (double)(time * bands);
 
-    w->front_kept += (double)(time * bands);
     for (int m = 0; m < 2; m++) {
-        double places;
+        double in = m ? e->conv_dim : 1, places;
 
         time = (time - 1) / e->time_strides[m] + 1;
         bands = (bands - 1) / 2 + 1;
-        places = (double)(time * bands);
-        module(w, places, m ? e->conv_dim : 1, e->conv_dim);
-        part = fmax(part, places * e->conv_dim);
+        places = (double)(time * bands) * e->conv_dim;
+        w->front += 2 * 9 * places * (2 * in + e->conv_dim);
+        all += 5 * places;
     }
     d->frames = time;
     flat = (double)(time * bands) * e->conv_dim;
     w->front += 2 * flat * e->dim;
-    w->front_kept += 2 * flat + part;
+    w->front_kept = all + flat;
+    w->front_back = all + 2 * flat; /* and the gradient of the projection */
 }
 
 /* Feed-forward twice, four projections, scores and sums of attention, three
@@ -105,21 +101,22 @@ static void layer_conformer(struct work *w, const struct dryrun *d,
 
     w->layers = 2 * 4 * t * dim * ffn + 8 * t * dim * dim + 4 * t * t * dim +
                 6 * t * dim * dim + 2 * t * dim * e->kernel;
-    w->layer_kept = t * (19 * dim + 4 * ffn + e->heads);
-    w->layer_once = t * (5 * dim + fmax(ffn, 2 * dim));
+    w->layer_kept = t * (19 * dim + 2 * ffn + e->heads);
+    w->layer_once = t * (6 * dim + 2 * ffn);
 }
 
-/* The extractor's convolutions, of which the widest output has three work
- * spaces, the projection and the position convolution: bertnet.h. */
+/* The extractor's convolutions, of which the widest output has a work space,
+ * and in the backward pass one more and the second widest one, the projection
+ * and the position convolution: bertnet.h. */
 static void front_bert(struct work *w, struct dryrun *d,
                        const struct model_config *c, int64_t samples)
 {
     const struct encoder_config *e = &c->encoder;
     const struct bert_config *b = &e->bert;
-    double in = 1, widest = 0, dim = e->dim, t;
+    double in = 1, widest = 0, second = 0, dim = e->dim, t;
     int64_t time = samples;
 
-    w->front_kept += (double)samples;
+    w->front_kept = (double)samples;
     for (int i = 0; i < b->n_convs; i++) {
         double out;
 
@@ -128,13 +125,15 @@ static void front_bert(struct work *w, struct dryrun *d,
         out = (double)time * b->conv_dim[i];
         w->front += 2 * out * b->conv_kernel[i] * in;
         w->front_kept += out;
+        second = fmax(second, fmin(widest, out));
         widest = fmax(widest, out);
         in = b->conv_dim[i];
     }
     d->frames = time;
     t = (double)time;
     w->front += 2 * t * dim * (in + b->pos_kernel * dim / b->pos_groups);
-    w->front_kept += 3 * widest + t * (in + 3 * dim);
+    w->front_kept += widest + t * (in + 3 * dim);
+    w->front_back = w->front_kept + widest + second;
 }
 
 static void layer_bert(struct work *w, const struct dryrun *d,
@@ -144,8 +143,8 @@ static void layer_bert(struct work *w, const struct dryrun *d,
     double t = (double)d->frames, dim = e->dim, ffn = e->ffn;
 
     w->layers = 4 * t * dim * ffn + 8 * t * dim * dim + 4 * t * t * dim;
-    w->layer_kept = t * (7 * dim + 2 * ffn + e->heads);
-    w->layer_once = t * (6 * dim + ffn);
+    w->layer_kept = t * (7 * dim + ffn + e->heads);
+    w->layer_once = t * (5 * dim + 2 * ffn);
 }
 
 static void count_work(struct dryrun *d, const struct preset *p)
@@ -153,7 +152,7 @@ static void count_work(struct dryrun *d, const struct preset *p)
     const struct encoder_config *e = &p->model.encoder;
     const struct model_config *c = &p->model;
     int64_t samples = (int64_t)(p->train.crop * c->sample_rate);
-    double codes = 0, t, once;
+    double codes = 0, t, once, hidden;
     struct work w = {0};
 
     for (int i = 0; i < c->n_tokens; i++) {
@@ -171,10 +170,13 @@ static void count_work(struct dryrun *d, const struct preset *p)
     d->flops[DRYRUN_FRONT] = w.front;
     d->flops[DRYRUN_LAYERS] = w.layers * e->layers;
     d->flops[DRYRUN_OUTPUT] = 2 * t * e->dim * codes;
-    /* hidden states and their gradient, logits */
-    once = w.front_kept + w.layer_once + t * (e->dim * (e->layers + 4) + codes);
-    d->kept = 4 * d->clips * (once + w.layer_kept * e->layers);
-    d->kept_checkpoint = 4 * d->clips * (once + w.layer_kept);
+    /* logits are gone when the backward pass begins */
+    once = fmax(w.layer_once, t * codes);
+    hidden = t * e->dim * (e->layers + 4);
+    d->kept = 4 * d->clips * (hidden + fmax(
+        w.front_kept + w.layer_kept * e->layers + once, w.front_back));
+    d->kept_checkpoint = 4 * d->clips * (hidden + fmax(
+        w.front_kept + w.layer_kept + once, w.front_back));
 }
 
 void dryrun_make(struct dryrun *d, const struct preset *p, int devices)
