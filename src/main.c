@@ -66,10 +66,16 @@ static void print_version(void)
 {
     printf("mfm %s\n"
            "features: oneDNN %s, libavformat %d and libavcodec %d, OpenMP %d, "
-           "CUDA no, MPI no\n"
+           "CUDA no, MPI %s\n"
            "licence: GPL-3.0-or-later; free software without any warranty\n",
            PACKAGE_VERSION, MFM_DNNL_VERSION, MFM_LIBAVFORMAT_MAJOR,
-           MFM_LIBAVCODEC_MAJOR, _OPENMP);
+           MFM_LIBAVCODEC_MAJOR, _OPENMP,
+#ifdef HAVE_MPI
+           "yes"
+#else
+           "no"
+#endif
+    );
 }
 
 static int print_list(FILE *f)

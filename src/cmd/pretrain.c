@@ -23,6 +23,7 @@ struct job {
     struct opt_list data, valid, set;
     double memory; /* GB */
     int steps, seed, loaders, resume, dry_run, keep_stats, codes;
+    int ranks;
     /* made of it */
     struct preset config;
     cJSON *run_json; /* "run" of the settings: lists borrow from it */
@@ -32,6 +33,8 @@ struct job {
     char *fingerprint;
     struct model *token_model, *init_model;
     struct backend *be;
+    struct dist *dist;
+    int agreed, quiet; /* all know that one failed; another process says why */
 };
 
 /* ---- settings ---- */
@@ -194,7 +197,9 @@ static int check_codes(const struct job *j, const struct manifest *m,
 
 static int open_corpora(struct job *j, struct err *err)
 {
-    size_t limit = (size_t)(j->memory * 1e9);
+    size_t limit = (size_t)((j->memory > 0 ? j->memory * 1e9
+                                            : corpus_memory()) /
+                            dist_size(j->dist));
     double crop = j->config.train.crop;
 
     j->train_list.rate = j->valid_list.rate = j->config.model.sample_rate;
@@ -260,6 +265,21 @@ static int measure(struct job *j, struct err *err)
 
 /* ---- what is done ---- */
 
+/* All processes come here, with what they returned so far: if one failed, all
+ * did. What fails in all alike is told once. */
+static int agree(void *ctx, int rc, struct err *err)
+{
+    struct job *j = ctx;
+    double failed = rc != 0;
+
+    TRY(dist_sum(j->dist, &failed, 1, err));
+    if (!(failed > 0))
+        return 0;
+    j->agreed = 1;
+    j->quiet = failed < dist_size(j->dist) ? !rc : dist_rank(j->dist) > 0;
+    return rc ? rc : ERR_DEVICE;
+}
+
 static int train(struct job *j, const volatile sig_atomic_t *stop,
                  struct err *err)
 {
@@ -268,7 +288,8 @@ static int train(struct job *j, const volatile sig_atomic_t *stop,
         .data = j->fingerprint, .dir = j->run, .tokens = j->token_model,
         .init = j->init_model, .codes = j->codes, .codes_dir = j->codes_dir,
         .threads = j->loaders, .resume = !j->fresh,
-        .progress = rundir_progress(&j->common), .stop = stop
+        .progress = rundir_progress(&j->common), .stop = stop,
+        .dist = j->dist, .agree = j->dist ? agree : NULL, .ctx = j
     };
 
     TRY(backend_open(&j->be, j->common.device, j->common.threads, err));
@@ -277,13 +298,20 @@ static int train(struct job *j, const volatile sig_atomic_t *stop,
     return pretrain_run(&c, j->be, err);
 }
 
-static int run(struct job *j, struct err *err)
+/* The folder is process 0's, which alone writes and speaks. */
+static int make_folder(struct job *j, struct err *err)
 {
-    const volatile sig_atomic_t *stop = rundir_signals();
+    int rc = 0;
 
-    if (!j->resume)
-        TRY(open_preset(j, err));
-    TRY(rundir_make(j->run, j->resume, err));
+    if (!dist_rank(j->dist))
+        rc = rundir_make(j->run, j->resume, err);
+    else
+        log_set_level(LOG_ERROR);
+    return agree(j, rc, err);
+}
+
+static int prepare(struct job *j, struct err *err)
+{
     if (j->resume)
         TRY(open_preset(j, err));
     j->run_json = cJSON_DetachItemFromObjectCaseSensitive(j->config.json,
@@ -299,6 +327,18 @@ static int run(struct job *j, struct err *err)
     if (!j->resume)
         TRY(measure(j, err));
     remember(j);
+    return 0;
+}
+
+static int run(struct job *j, struct err *err)
+{
+    const volatile sig_atomic_t *stop = rundir_signals();
+
+    if (!j->resume)
+        TRY(open_preset(j, err));
+    TRY(dist_open(&j->dist, err));
+    TRY(make_folder(j, err));
+    TRY(agree(j, prepare(j, err), err));
     return train(j, stop, err);
 }
 
@@ -330,7 +370,7 @@ static int dry_run(struct job *j, struct err *err)
     struct dryrun d;
 
     TRY(open_preset(j, err));
-    dryrun_make(&d, &j->config, 1);
+    dryrun_make(&d, &j->config, j->ranks);
     dryrun_print(&d, &j->config, 0, &text);
     fputs(text.s, stdout);
     strbuf_release(&text);
@@ -355,6 +395,7 @@ static void release(struct job *j)
     preset_release(&j->config);
     cJSON_Delete(j->run_json);
     backend_close(j->be);
+    dist_close(j->dist);
     free(j->fingerprint);
     free(j->data.item);
     free(j->valid.item);
@@ -418,6 +459,8 @@ static void run_options(struct opt *all, struct job *j)
           NULL },
         { 0, "dry-run", OPT_FLAG, &j->dry_run, NULL, "print parameters, work "
           "and memory, and stop", 0, 0, NULL },
+        { 0, "ranks", OPT_INT, &j->ranks, "N", "with --dry-run: processes that "
+          "share the run (default: 1)", 1, 100000, NULL },
     };
 
     add_options(all, o, ARRAY_LEN(o));
@@ -463,10 +506,24 @@ static void token_options(struct opt *all, struct job *j)
     add_options(all, o, ARRAY_LEN(o));
 }
 
+/* All stop at a signal together, and process 0 says so; a failure within a step
+ * ends the others. */
+static int failed(struct job *j, struct err *err)
+{
+    int stopped = err->code == ERR_STOPPED, rc;
+
+    if (j->quiet || (stopped && dist_rank(j->dist)))
+        return CMD_FAILED;
+    rc = cmd_start_error("pretrain", err);
+    if (!stopped && !j->agreed)
+        dist_abort(j->dist);
+    return rc;
+}
+
 int cmd_pretrain(int argc, char **argv)
 {
     struct job j = { .common = CMD_COMMON_INIT, .codec = "flac", .seed = -1,
-                     .loaders = 2 };
+                     .loaders = 2, .ranks = 1 };
     struct opt own[MOST_OPTIONS] = { { .kind = OPT_END } };
     const struct cmd_usage usage = {
         "pretrain",
@@ -491,7 +548,7 @@ int cmd_pretrain(int argc, char **argv)
                              "named with --data" : misuse(&j));
     if (rc == CMD_GO) {
         rc = go(&j, &err);
-        rc = rc ? cmd_start_error("pretrain", &err) : CMD_DONE;
+        rc = rc ? failed(&j, &err) : CMD_DONE;
     }
     release(&j);
     return rc;

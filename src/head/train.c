@@ -223,7 +223,8 @@ static int drop(struct head_train *h, struct tensor *x, struct err *err)
     for (const char *s = h->c->task; *s; s++)
         stream = (stream ^ (unsigned char)*s) * 0x100000001b3u;
     return h->be->ops->dropout(h->be, x, x, h->o.dropout, h->o.seed,
-                               stream + h->o.step * 0x9e3779b97f4a7c15u, err);
+                               stream + h->o.step * 0x9e3779b97f4a7c15u, 0,
+                               err);
 }
 
 int head_train_forward(struct head_train *h, const struct tensor *const *hidden,

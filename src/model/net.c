@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,15 @@ static float bound(const struct stored *t)
     for (int i = 1; i < t->ndim; i++)
         fan_in *= (double)t->dim[i];
     return (float)(1 / sqrt(fan_in));
+}
+
+int net_layer_of(const char *name)
+{
+    int layer;
+
+    return sscanf(name, "conformer.layers.%d.", &layer) == 1 ||
+                   sscanf(name, "encoder.layers.%d.", &layer) == 1
+               ? layer : -1;
 }
 
 void net_describe_buffer(struct params *p, const struct stored *t)
@@ -221,7 +231,7 @@ static struct net_drop drop_of(const struct net *n, int layer)
     return (struct net_drop){
         n->options.dropout,
         n->seed ^ (n->step + 1) * 0x9e3779b97f4a7c15u,
-        (uint64_t)layer * DROPS
+        (uint64_t)layer * DROPS, n->options.first
     };
 }
 
@@ -376,6 +386,8 @@ int net_backward(struct net *n, struct tensor *const *dhidden, struct err *err)
     TRY(begin(n, k, dhidden[k], err));
     while (k-- > 0) {
         TRY(layer_backward(n, k, err));
+        if (n->options.added)
+            TRY(n->options.added(n->options.ctx, k, err));
         if (dhidden[k])
             TRY(n->p->be->ops->axpby(n->p->be, &n->dx, 1, dhidden[k], 1, err));
     }
@@ -383,6 +395,7 @@ int net_backward(struct net *n, struct tensor *const *dhidden, struct err *err)
         bert_net_work_release(&n->bert->work);
     else
         net_block_work_release(&n->conformer.work);
-    return n->bert ? bert_net_front_backward(&n->bert->front, &n->dx, err)
-                   : net_front_backward(&n->conformer.front, &n->dx, err);
+    TRY(n->bert ? bert_net_front_backward(&n->bert->front, &n->dx, err)
+                : net_front_backward(&n->conformer.front, &n->dx, err));
+    return n->options.added ? n->options.added(n->options.ctx, -1, err) : 0;
 }

@@ -21,7 +21,16 @@ struct net_options {
     int checkpoint;   /* keep only each layer's input; compute the rest again
                          in the backward pass: same result to the bit */
     int layers;       /* run the first so many layers; 0: all */
+    int64_t first;    /* number of the first sample among those of all processes
+                         that share a batch: dropout is that of the whole */
+    /* Called in the backward pass when the gradients of all that layer's (-1:
+     * the rest's) parameters have been added to; or NULL. */
+    int (*added)(void *ctx, int layer, struct err *err);
+    void *ctx;
 };
+
+/* The layer that a tensor of that name belongs to, -1: none. */
+int net_layer_of(const char *name);
 
 /* Adds the tensors of c's encoder to p: published names (musicfm.h; mert.h),
  * quantizers and the "linear" layer that predicts tokens included, with the

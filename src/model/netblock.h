@@ -9,10 +9,12 @@
 #include "model/params.h"
 
 /* Where a step's random numbers come from; p 0: no dropout. stream is unlike
- * for each place that drops. */
+ * for each place that drops; first: the number of the batch's first sample
+ * among those that several processes work on. */
 struct net_drop {
     float p;
     uint64_t seed, stream;
+    int64_t first;
 };
 
 /* ---- shared layers: numbers are those of params_index ---- */

@@ -96,7 +96,7 @@ int net_dropout(struct tensor *x, const struct net_drop *d, uint64_t place,
     if (!(d->p > 0))
         return 0;
     return x->be->ops->dropout(x->be, x, x, d->p, d->seed, d->stream + place,
-                               err);
+                               d->first * (tensor_count(x) / x->dim[0]), err);
 }
 
 int net_copy(struct tensor *y, const struct tensor *x, struct err *err)

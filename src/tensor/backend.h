@@ -31,6 +31,11 @@ enum precision { PRECISION_F32, PRECISION_BF16 };
 struct backend {
     const struct backend_ops *ops;
     enum precision precision; /* backend_set_precision */
+    /* Where several processes compute parts of one batch: v (n) becomes the sum
+     * over them, so that batch normalisation is over the whole batch. NULL: one
+     * process. Set by whoever opened the backend. */
+    int (*across)(void *ctx, double *v, int64_t n, struct err *err);
+    void *across_ctx;
 };
 
 /* One step of Adam, or of AdamW where decay is not 0 (Loshchilov and Hutter
@@ -199,7 +204,8 @@ struct backend_ops {
                      const struct tensor *x, int accumulate, struct err *err);
 
     /* ---- batch normalisation over the rows of x (R, C) with their own mean
-     * and biased variance; mean, inv_std (C) are written for the backward pass.
+     * and biased variance (of all processes' rows: struct backend); mean,
+     * inv_std (C) are written for the backward pass.
      * running_mean, running_var (C, or NULL) become (1 - momentum) * old +
      * momentum * new, the variance unbiased. y may be x where the backward pass
      * is not wanted. dgamma, dbeta are added to; dx may be dy. ---- */
@@ -272,11 +278,12 @@ struct backend_ops {
                          const struct tensor *dy, struct err *err);
 
     /* ---- each value is set to 0 with probability p, else multiplied by
-     * 1 / (1 - p), with p taken to 1/65536; value i depends on (seed, stream,
-     * i) alone (base/rng.h), so the backward pass is the same call on the
-     * gradient. In place. ---- */
+     * 1 / (1 - p), with p taken to 1/65536; value i, of which x has first,
+     * first + 1.., depends on (seed, stream, i) alone (base/rng.h), so the
+     * backward pass is the same call on the gradient. In place. ---- */
     int (*dropout)(struct backend *be, struct tensor *y, const struct tensor *x,
-                   float p, uint64_t seed, uint64_t stream, struct err *err);
+                   float p, uint64_t seed, uint64_t stream, int64_t first,
+                   struct err *err);
 
     /* ---- softmax cross-entropy of logits (R, C) with target (R, host) in
      * 0..C-1, or -1 for a row that does not count. dlogits (may be logits) =

@@ -15,25 +15,30 @@
 
 enum { BLOCKS = 4 };
 
-/* One of the four blocks of floats, laid out as p->value. */
+/* One of the four blocks of floats, laid out as p->value. This process has
+ * those from first to end; files have all. */
 struct block {
     const char *prefix;
     const struct tensor *t;
+    int64_t first, end;
     int all; /* has buffers too */
 };
 
 static void list_blocks(const struct optim *o, struct block b[BLOCKS])
 {
-    b[0] = (struct block){ "value/", &o->p->value, 1 };
-    b[1] = (struct block){ "adam_m/", &o->m, 0 };
-    b[2] = (struct block){ "adam_v/", &o->v, 0 };
-    b[3] = (struct block){ "ema/", o->ema.data ? &o->ema : NULL, 1 };
+    int64_t all = o->p->all;
+
+    b[0] = (struct block){ "value/", &o->p->value, 0, all, 1 };
+    b[1] = (struct block){ "adam_m/", &o->m, o->first, o->end, 0 };
+    b[2] = (struct block){ "adam_v/", &o->v, o->first, o->end, 0 };
+    b[3] = (struct block){ "ema/", &o->ema, 0, o->ema.data ? all : 0, 1 };
 }
 
 /* What a checkpoint of o holds: n tensors, of which the last is "crc". */
 struct plan {
     struct stored *stored;
-    struct tensor *t; /* views of their floats, flat */
+    struct tensor *t; /* views of those of their floats that are here, flat */
+    int64_t *skip;    /* floats before these */
     size_t n;
     int64_t largest; /* floats */
 };
@@ -44,18 +49,26 @@ static void plan_release(struct plan *p)
         free(p->stored[i].name);
     free(p->stored);
     free(p->t);
+    free(p->skip);
 }
 
 static void plan_add(struct plan *plan, const struct block *b,
                      const struct param *q)
 {
     struct stored *s = &plan->stored[plan->n];
+    int64_t first, count;
 
     s->name = xasprintf("%s%s", b->prefix, q->name);
     s->type = STORED_F32;
     s->ndim = q->ndim;
     memcpy(s->dim, q->dim, sizeof(s->dim));
-    plan->t[plan->n++] = tensor_view(b->t, q->offset, 1, &q->count);
+    first = q->offset > b->first ? q->offset : b->first;
+    count = q->offset + q->count < b->end ? q->offset + q->count : b->end;
+    count = count > first ? count - first : 0;
+    plan->skip[plan->n] = first - q->offset;
+    if (count)
+        plan->t[plan->n] = tensor_view(b->t, first - b->first, 1, &count);
+    plan->n++;
     if (q->count > plan->largest)
         plan->largest = q->count;
 }
@@ -69,9 +82,11 @@ static void plan_make(struct plan *plan, const struct optim *o)
     memset(plan, 0, sizeof(*plan));
     plan->stored = xcalloc(BLOCKS * p->n + 1, sizeof(*plan->stored));
     plan->t = xcalloc(BLOCKS * p->n + 1, sizeof(*plan->t));
+    plan->skip = xcalloc(BLOCKS * p->n + 1, sizeof(*plan->skip));
     list_blocks(o, b);
     for (int k = 0; k < BLOCKS; k++)
-        for (size_t i = 0; b[k].t && i < p->n; i++)
+        for (size_t i = 0; i < p->n && (b[k].t != &o->ema || o->opt.ema > 0);
+             i++)
             if (b[k].all || p->item[i].kind == PARAM_TRAINED)
                 plan_add(plan, &b[k], &p->item[i]);
     crc = &plan->stored[plan->n++];
@@ -407,8 +422,8 @@ static int take_tensors(const struct safetensors *st, const struct plan *plan,
         struct tensor to = plan->t[i];
 
         rc = stored_floats(t, buf, err);
-        if (!rc)
-            rc = tensor_upload(&to, buf, err);
+        if (!rc && to.data)
+            rc = tensor_upload(&to, buf + plan->skip[i], err);
         file_map_forget(&st->map, t->data, (size_t)stored_bytes(t));
     }
     free(buf);

@@ -34,7 +34,7 @@ void checkpoint_release(struct checkpoint *c);
  * all but the newest keep (at least 1) up to c->step, what killed runs left of
  * unfinished files, and later steps, which belong to a course that was left.
  * ERR_IO names the file; what was there before is then untouched. config or
- * data NULL is "". */
+ * data NULL is "". o has all moments: optim_gather. */
 int checkpoint_write(const char *dir, int keep, const struct checkpoint *c,
                      const struct optim *o, struct err *err);
 
@@ -50,10 +50,10 @@ int checkpoint_verify(const char *path, struct err *err);
 /* The metadata only: c is zeroed or released before. Errors as above. */
 int checkpoint_peek(const char *path, struct checkpoint *c, struct err *err);
 
-/* Puts all back as it was: values, moments, average and counters. o is as
- * optim_init left it, with the options of the run. ERR_FORMAT if the tensors
- * are not those of o (the message names one) or are damaged; values may have
- * changed then. */
+/* Puts all back as it was: values, moments (those of o's part), average and
+ * counters. o is as optim_init left it, with the options of the run. ERR_FORMAT
+ * if the tensors are not those of o (the message names one) or are damaged;
+ * values may have changed then. */
 int checkpoint_restore(const char *path, struct checkpoint *c,
                        struct optim *o, struct err *err);
 

@@ -35,7 +35,7 @@ struct corpus {
     struct corpus_stats stats;
 };
 
-static size_t quarter_of_memory(void)
+size_t corpus_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 
@@ -54,7 +54,7 @@ int corpus_new(struct corpus **out, const struct manifest *m, size_t limit,
     c = xcalloc(1, sizeof(*c));
     c->m = m;
     c->step = 1;
-    c->limit = limit ? limit : quarter_of_memory();
+    c->limit = limit ? limit : corpus_memory();
     c->end = xcalloc(m->n, sizeof(*c->end));
     c->slot = xcalloc(m->n + 1, sizeof(*c->slot));
     c->slot[m->n].before = c->slot[m->n].behind = m->n;

@@ -21,10 +21,13 @@ struct corpus_stats {
     size_t held;         /* bytes of decoded recordings now */
 };
 
-/* m (probed; borrowed) has one recording or more. limit is in bytes, 0: a
- * quarter of the machine's memory, which several processes on one machine
- * should divide. It is exceeded by recordings that threads are working on where
- * these alone are larger. ERR_ARG. */
+/* A quarter of the machine's, in bytes: for one process alone. */
+size_t corpus_memory(void);
+
+/* m (probed; borrowed) has one recording or more. limit is in bytes, 0:
+ * corpus_memory, which several processes on one machine should divide. It is
+ * exceeded by recordings that threads are working on where these alone are
+ * larger. ERR_ARG. */
 int corpus_new(struct corpus **out, const struct manifest *m, size_t limit,
                struct err *err);
 void corpus_free(struct corpus *c); /* NULL is allowed */

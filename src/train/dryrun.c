@@ -202,7 +202,8 @@ void dryrun_make(struct dryrun *d, const struct preset *p, int devices)
     d->step_seconds = s->crop * s->batch;
     d->weights = 4 * (values + (double)d->buffers);
     d->gradients = 4 * values;
-    d->moments = 8 * values;
+    d->moments = 8 * values / devices;
+    d->devices = devices;
     d->average = s->ema > 0 ? d->weights : 0;
 }
 
@@ -285,6 +286,17 @@ static void print_step(const struct dryrun *d, const struct preset *p,
                 scaled((char[32]){0}, d->step_flops * s->steps));
 }
 
+/* optim.h, across.h: each process sends the gradients of others' parts of the
+ * weights, and its own part of the weights to them. */
+static void print_traffic(const struct dryrun *d, struct strbuf *out)
+{
+    double others = (double)(d->devices - 1) / d->devices;
+
+    if (d->devices > 1)
+        strbuf_addf(out, "\n%d processes: each moves %.3g GB a step\n",
+                    d->devices, 2 * d->gradients * others / 1e9);
+}
+
 static void print_memory(const struct dryrun *d, const struct preset *p,
                          struct strbuf *out)
 {
@@ -343,6 +355,7 @@ void dryrun_print(const struct dryrun *d, const struct preset *p,
     print_values(d, p, out);
     print_step(d, p, out);
     print_memory(d, p, out);
+    print_traffic(d, out);
     if (flops_per_s > 0)
         print_time(d, p, flops_per_s, out);
 }

@@ -19,7 +19,7 @@ struct dryrun {
                                      hold besides, trained by name */
     int64_t frames;               /* hidden states of one clip */
     int streams;                  /* of tokens */
-    int clips;                    /* that a device holds at once */
+    int devices, clips;           /* clips that a device holds at once */
     double step_tokens, step_flops, step_seconds; /* seconds: of audio */
     /* bytes on one device; the average is 0 without one */
     double weights, gradients, moments, average;
@@ -27,7 +27,8 @@ struct dryrun {
                                      train.checkpoint */
 };
 
-/* devices share a batch; each holds all weights and moments. */
+/* devices share a batch, one process each; each holds all weights and a part of
+ * the moments. */
 void dryrun_make(struct dryrun *d, const struct preset *p, int devices);
 
 /* Bytes in use on one device at the peak, as p's settings have it. */

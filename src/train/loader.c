@@ -25,6 +25,7 @@ struct worker {
 
 struct loader {
     struct loader_config config;
+    uint32_t samples; /* of a batch that are made here */
     struct slot slot[AHEAD]; /* batch b is in slot b % AHEAD */
     struct worker *worker;
     int workers;
@@ -43,10 +44,11 @@ static int make_sample(struct worker *w, uint64_t number, struct err *err)
 {
     struct loader *l = w->loader;
     const struct loader_config *c = &l->config;
-    uint64_t batch = number / c->count;
-    uint32_t i = (uint32_t)(number % c->count);
+    uint64_t batch = number / l->samples;
+    uint32_t i = (uint32_t)(number % l->samples);
+    uint32_t of_batch = i / c->count * c->stride + c->first + i % c->count;
     struct loader_sample s = {
-        .draw = { c->seed, c->step + batch, c->first + i },
+        .draw = { c->seed, c->step + batch, of_batch },
         .x = w->x, .thread = w->number, .loader = l
     };
     void *part[LOADER_PARTS];
@@ -63,7 +65,7 @@ static int make_sample(struct worker *w, uint64_t number, struct err *err)
 static int next_sample(struct loader *l, uint64_t *number)
 {
     while (!l->stop && !l->error.code &&
-           l->next / l->config.count >= l->released + AHEAD)
+           l->next / l->samples >= l->released + AHEAD)
         pthread_cond_wait(&l->work, &l->lock);
     *number = l->next;
     if (l->stop || l->error.code)
@@ -81,7 +83,7 @@ static void *run(void *arg)
     omp_set_num_threads(1); /* in this thread: the loader has enough of them */
     pthread_mutex_lock(&l->lock);
     while (next_sample(l, &number)) {
-        struct slot *s = &l->slot[number / l->config.count % AHEAD];
+        struct slot *s = &l->slot[number / l->samples % AHEAD];
         struct err err = {0};
         int rc;
 
@@ -108,12 +110,12 @@ static int make_slots(struct loader *l, struct err *err)
             size_t n = l->config.part_bytes[k];
             void **p = &l->slot[i].batch.part[k];
 
-            if (n && !(*p = calloc(l->config.count, n)))
+            if (n && !(*p = calloc(l->samples, n)))
                 return err_set(err, ERR_NOMEM, "no memory for a batch of %u "
-                               "samples, %zu bytes each", l->config.count, n);
+                               "samples, %zu bytes each", l->samples, n);
         }
     for (int i = 0; i < AHEAD; i++)
-        l->slot[i].left = l->config.count;
+        l->slot[i].left = l->samples;
     return 0;
 }
 
@@ -144,19 +146,22 @@ static int make_workers(struct loader *l, struct err *err)
 int loader_new(struct loader **out, const struct loader_config *config,
                struct err *err)
 {
+    uint32_t stride = config->stride ? config->stride : config->batch;
     struct loader *l;
     int rc;
 
-    if (!config->count || config->first >= config->batch ||
-        config->count > config->batch - config->first)
-        return err_set(err, ERR_ARG, "samples %u to %u of a batch of %u",
-                       config->first, config->first + config->count,
-                       config->batch);
+    if (!config->count || config->first >= stride ||
+        config->count > stride - config->first || config->batch % stride)
+        return err_set(err, ERR_ARG, "samples %u to %u of each %u of a batch "
+                       "of %u", config->first, config->first + config->count,
+                       stride, config->batch);
     if (config->crop < 0 || config->threads < 1)
         return err_set(err, ERR_ARG, "crops of %lld samples by %d threads",
                        (long long)config->crop, config->threads);
     l = xcalloc(1, sizeof(*l));
     l->config = *config;
+    l->config.stride = stride;
+    l->samples = config->batch / stride * config->count;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->done, NULL);
@@ -205,7 +210,7 @@ static void release_last(struct loader *l)
 {
     if (l->released == l->handed)
         return;
-    l->slot[l->released % AHEAD].left = l->config.count;
+    l->slot[l->released % AHEAD].left = l->samples;
     l->released++;
     pthread_cond_broadcast(&l->work);
 }

@@ -36,7 +36,9 @@ struct loader_config {
     struct corpus *corpus; /* borrowed; several loaders may share one */
     uint64_t seed;
     uint64_t step;         /* the first that will be asked for, below 2^56 */
-    uint32_t batch;        /* samples in the global batch; of these */
+    uint32_t batch;        /* samples in the global batch; of each stride of
+                              these (0: of the batch, which it divides) */
+    uint32_t stride;
     uint32_t first, count; /* first .. first + count - 1 are made here */
     int64_t crop;          /* samples of audio in each; 0: prepare finds its own
                               (corpus may then be NULL) */
@@ -46,8 +48,8 @@ struct loader_config {
     void *ctx;
 };
 
-/* A step's samples first .. first + count - 1, each part in one block: (count,
- * part_bytes[k]). */
+/* A step's samples first .. first + count - 1 of each stride, one after the
+ * other, each part in one block: (batch / stride * count, part_bytes[k]). */
 struct batch_data {
     uint64_t step;
     void *part[LOADER_PARTS];

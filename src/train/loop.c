@@ -22,6 +22,8 @@ struct loop {
     int skipped;             /* in a row */
     double seconds, hours;   /* since the last line of metrics */
     struct tensor buffers;   /* as they were before the step */
+    int silent;              /* not process 0 */
+    int stop;                /* a signal came, to any process */
     struct train_state state;
 };
 
@@ -51,16 +53,34 @@ static int write_report(struct loop *l, struct err *err)
     return rc;
 }
 
-static int save(struct loop *l, struct err *err)
+static int write_all(struct loop *l, const struct optim *o, struct err *err)
 {
     const struct loop_config *c = l->c;
 
+    TRY(c->save(c->ctx, l->at.step, err));
+    TRY(checkpoint_write(l->checkpoints, c->keep, &l->at, o, err));
+    return write_report(l, err);
+}
+
+static int save(struct loop *l, struct err *err)
+{
+    const struct optim *o = l->c->optim;
+    struct optim whole = *o;
+    int rc = 0, several = dist_size(o->dist) > 1;
+
     if (l->saved == l->at.step)
         return 0;
-    TRY(c->save(c->ctx, l->at.step, err));
-    TRY(checkpoint_write(l->checkpoints, c->keep, &l->at, c->optim, err));
-    l->saved = l->at.step;
-    return write_report(l, err);
+    if (several)
+        rc = optim_gather(o, &whole, err);
+    if (!rc && !l->silent)
+        rc = write_all(l, &whole, err);
+    if (several) {
+        tensor_release(&whole.m);
+        tensor_release(&whole.v);
+    }
+    if (!rc)
+        l->saved = l->at.step;
+    return rc;
 }
 
 static int validate(struct loop *l, struct err *err)
@@ -112,7 +132,8 @@ static int skip(struct loop *l, const struct loop_row *row,
 {
     TRY(keep_buffers(l, 1, err));
     l->skipped++;
-    train_progress_clear(&l->progress);
+    if (!l->silent)
+        train_progress_clear(&l->progress);
     log_warn("step %lld skipped: loss %g, gradient norm %g",
              (long long)l->at.step, row->loss, r->grad_norm);
     if (l->skipped < l->c->most_skipped)
@@ -143,12 +164,14 @@ static int one_step(struct loop *l, struct err *err)
     l->state.step = l->at.step;
     l->state.loss = row.loss;
     l->state.accuracy = row.accuracy;
-    train_progress_show(&l->progress, &l->state);
+    if (!l->silent)
+        train_progress_show(&l->progress, &l->state);
     if (r.skipped)
         TRY(skip(l, &row, &r, err));
     else
         l->skipped = 0;
-    if (l->at.step % c->log_every == 0 || l->at.step == c->steps)
+    if (!l->silent &&
+        (l->at.step % c->log_every == 0 || l->at.step == c->steps))
         TRY(add_line(l, &row, &r, err));
     return 0;
 }
@@ -160,22 +183,29 @@ static int is_done(const struct loop *l)
     return l->at.step >= c->steps || (c->done && c->done(c->ctx));
 }
 
-static int is_stopped(const struct loop *l)
+/* All processes stop after the same step. */
+static int see_signals(struct loop *l, struct err *err)
 {
-    return l->c->stop && *l->c->stop;
+    double stop = l->c->stop && *l->c->stop;
+
+    TRY(dist_sum(l->c->optim->dist, &stop, 1, err));
+    l->stop = stop > 0;
+    return 0;
 }
 
 static int steps(struct loop *l, struct err *err)
 {
     const struct loop_config *c = l->c;
 
-    while (!is_done(l) && !is_stopped(l)) {
+    TRY(see_signals(l, err));
+    while (!is_done(l) && !l->stop) {
         TRY(one_step(l, err));
-        if (c->valid && c->valid_every &&
+        if (c->valid && c->valid_every && !l->silent &&
             (l->at.step % c->valid_every == 0 || l->at.step == c->steps))
             TRY(validate(l, err));
         if (l->at.step % c->save_every == 0)
             TRY(save(l, err));
+        TRY(see_signals(l, err));
     }
     TRY(save(l, err));
     if (is_done(l))
@@ -225,7 +255,7 @@ static int start(struct loop *l, struct err *err)
     l->at.data = xstrdup(c->data);
     if (!rc && c->begin)
         rc = c->begin(c->ctx, l->at.step, err);
-    if (!rc)
+    if (!rc && !l->silent)
         rc = metrics_open(&l->metrics, lines, l->saved, err);
     free(lines);
     l->state = (struct train_state){ l->at.step, c->steps, NAN, NAN, NAN };
@@ -235,12 +265,13 @@ static int start(struct loop *l, struct err *err)
 
 int loop_run(const struct loop_config *c, struct err *err)
 {
-    struct loop l = { .c = c };
+    struct loop l = { .c = c, .silent = dist_rank(c->optim->dist) > 0 };
     int rc = start(&l, err);
 
     if (!rc)
         rc = steps(&l, err);
-    train_progress_clear(&l.progress);
+    if (!l.silent)
+        train_progress_clear(&l.progress);
     metrics_close(&l.metrics);
     checkpoint_release(&l.at);
     tensor_release(&l.buffers);

@@ -33,7 +33,9 @@ void loop_metric(struct loop_row *r, const char *name, double value);
 
 struct loop_config {
     const char *dir;         /* RUN, exists */
-    struct optim *optim;
+    struct optim *optim;     /* its processes all run the loop: they do every
+                                step together, process 0 alone writes,
+                                validates and reports */
     struct sched sched;
     int64_t steps;
     int log_every, valid_every, save_every; /* steps; valid_every 0: never */
@@ -49,7 +51,8 @@ struct loop_config {
                                           NULL */
 
     /* Forward and backward passes of step (0, 1..): adds the gradient of the
-     * step's whole loss to the parameters, whose gradients are 0. */
+     * step's whole loss to the parameters, whose gradients are 0; of several
+     * processes', summed where optim.h says. row is that of the whole step. */
     int (*pass)(void *ctx, int64_t step, struct loop_row *row,
                 struct err *err);
     /* After so many steps, on the saved model; or NULL. Metrics go to row. */

@@ -2,7 +2,10 @@
 #include "train/optim.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/xalloc.h"
 
 const struct optim_options optim_defaults = {
     .lr = { 1e-4f, 1e-4f }, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f,
@@ -14,19 +17,25 @@ static struct tensor view(const struct tensor *t, int64_t offset, int64_t n)
 }
 
 int optim_init(struct optim *o, const struct optim_options *opt,
-               struct params *p, struct err *err)
+               struct params *p, struct dist *d, struct err *err)
 {
     const struct backend_ops *ops = p->be->ops;
-    int64_t buffers = p->all - p->trained;
+    int64_t buffers = p->all - p->trained, own;
 
     memset(o, 0, sizeof(*o));
     o->opt = *opt;
     o->p = p;
-    TRY(tensor_reserve(&o->m, p->be, 1, &p->trained, err));
-    TRY(tensor_reserve(&o->v, p->be, 1, &p->trained, err));
+    o->dist = d;
+    o->part = xcalloc((size_t)dist_size(d) + 1, sizeof(*o->part));
+    dist_divide(d, p->trained, o->part);
+    o->first = o->part[dist_rank(d)];
+    o->end = o->part[dist_rank(d) + 1];
+    own = o->end - o->first;
+    TRY(tensor_reserve(&o->m, p->be, 1, &own, err));
+    TRY(tensor_reserve(&o->v, p->be, 1, &own, err));
     TRY(ops->axpby(p->be, &o->m, 0, NULL, 0, err));
     TRY(ops->axpby(p->be, &o->v, 0, NULL, 0, err));
-    if (!(opt->ema > 0))
+    if (!(opt->ema > 0) || dist_rank(d))
         return 0;
     TRY(tensor_reserve(&o->change, p->be, 1, &buffers, err));
     TRY(tensor_reserve(&o->ema, p->be, 1, &p->all, err));
@@ -39,6 +48,7 @@ void optim_release(struct optim *o)
     tensor_release(&o->v);
     tensor_release(&o->ema);
     tensor_release(&o->change);
+    free(o->part);
     memset(o, 0, sizeof(*o));
 }
 
@@ -57,12 +67,16 @@ static int joins(const struct run *r, const struct param *q,
     return gap >= 0 && gap < 16 && (!alike || alike(r->first, q));
 }
 
-/* The first run of item i or behind it. alike tells whether two items are
- * treated alike (NULL: they are). Returns the item behind the run. */
-static size_t next_run(const struct params *p, size_t i, struct run *r,
+/* The first run of item i or behind it, as far as it lies in this process's
+ * part (count 0: not at all). alike tells whether two items are treated alike
+ * (NULL: they are). Returns the item behind the run. */
+static size_t next_run(const struct optim *o, size_t i, struct run *r,
                        int (*alike)(const struct param *,
                                     const struct param *))
 {
+    const struct params *p = o->p;
+    int64_t end;
+
     memset(r, 0, sizeof(*r));
     for (; i < p->n; i++) {
         const struct param *q = &p->item[i];
@@ -77,6 +91,10 @@ static size_t next_run(const struct params *p, size_t i, struct run *r,
         }
         r->count = q->offset + q->count - r->offset;
     }
+    end = r->offset + r->count < o->end ? r->offset + r->count : o->end;
+    if (r->offset < o->first)
+        r->offset = o->first;
+    r->count = end > r->offset ? end - r->offset : 0;
     return i;
 }
 
@@ -100,13 +118,16 @@ static int gradient_norm(const struct optim *o, double *norm, struct err *err)
         struct tensor g;
         double part = 0;
 
-        i = next_run(p, i, &r, NULL);
+        i = next_run(o, i, &r, NULL);
         if (!r.first)
             break;
+        if (!r.count)
+            continue;
         g = view(&p->grad, r.offset, r.count);
         TRY(p->be->ops->dot(p->be, &part, &g, &g, err));
         sum += part;
     }
+    TRY(dist_sum(o->dist, &sum, 1, err));
     *norm = sqrt(sum);
     return 0;
 }
@@ -127,18 +148,20 @@ static int adam(struct optim *o, double factor, double grad_scale,
     for (size_t i = 0; i < p->n;) {
         struct tensor w, m, v, g;
 
-        i = next_run(p, i, &r, opt->decay > 0 ? step_alike : group_alike);
+        i = next_run(o, i, &r, opt->decay > 0 ? step_alike : group_alike);
         if (!r.first)
             break;
+        if (!r.count)
+            continue;
         s.lr = (float)(opt->lr[r.first->group] * factor);
         s.decay = r.first->decay ? opt->decay : 0;
         w = view(&p->value, r.offset, r.count);
-        m = view(&o->m, r.offset, r.count);
-        v = view(&o->v, r.offset, r.count);
+        m = view(&o->m, r.offset - o->first, r.count);
+        v = view(&o->v, r.offset - o->first, r.count);
         g = view(&p->grad, r.offset, r.count);
         TRY(p->be->ops->adam(p->be, &w, &m, &v, &g, s, err));
     }
-    return 0;
+    return dist_share(o->dist, p->value.data, o->part, err);
 }
 
 /* Buffers by ema += (1 - d) * (value - ema), which leaves codebooks as they are
@@ -203,4 +226,27 @@ int optim_step(struct optim *o, double factor, double scale,
     if (be->ops->weights_changed)
         be->ops->weights_changed(be);
     return o->ema.data ? average(o, err) : 0;
+}
+
+static int gather(const struct optim *o, struct tensor *all,
+                  const struct tensor *part, struct err *err)
+{
+    if (!dist_rank(o->dist))
+        TRY(tensor_reserve(all, o->p->be, 1, &o->p->trained, err));
+    return dist_gather(o->dist, all->data, part->data, o->part, err);
+}
+
+int optim_gather(const struct optim *o, struct optim *whole, struct err *err)
+{
+    int rc;
+
+    *whole = *o;
+    memset(&whole->m, 0, sizeof(whole->m));
+    memset(&whole->v, 0, sizeof(whole->v));
+    whole->dist = NULL;
+    whole->part = NULL;
+    whole->first = 0;
+    whole->end = o->p->trained;
+    rc = gather(o, &whole->m, &o->m, err);
+    return rc ? rc : gather(o, &whole->v, &o->v, err);
 }

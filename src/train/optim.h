@@ -6,6 +6,10 @@
  *     TRY(optim_step(&o, sched_factor(&sched, step), 1, &result, err));
  *     TRY(params_zero_grad(&params, err));
  *
+ * Several processes (dist.h) divide the moments: each takes the step of its own
+ * part of the weights and gives it to the others (ZeRO stage 1: Rajbhandari et
+ * al. 2020). The gradients of that part must be the sums over all processes.
+ *
  * Adam: Kingma and Ba 2015; with decay AdamW: Loshchilov and Hutter 2019. The
  * result does not depend on the number of threads. */
 #ifndef TRAIN_OPTIM_H
@@ -13,6 +17,7 @@
 
 #include <stdint.h>
 #include "base/err.h"
+#include "dist/dist.h"
 #include "model/params.h"
 #include "tensor/tensor.h"
 
@@ -27,13 +32,17 @@ struct optim_options {
 /* lr 1e-4 for all, 0.9, 0.999, 1e-8, nothing else. */
 extern const struct optim_options optim_defaults;
 
-/* A zeroed struct can be released. m and v are laid out as params.grad, ema as
- * params.value. */
+/* A zeroed struct can be released. m and v are laid out as params.grad from
+ * first on, ema as params.value. */
 struct optim {
     struct optim_options opt;
     struct params *p;
-    struct tensor m, v;   /* (trained) */
-    struct tensor ema;    /* (all); no memory where opt.ema is 0 */
+    struct dist *dist;
+    int64_t *part;         /* where each process's floats begin; (size + 1) */
+    int64_t first, end;    /* of this one: all trained where it is alone */
+    struct tensor m, v;   /* (end - first) */
+    struct tensor ema;    /* (all); no memory where opt.ema is 0, and but in
+                             process 0, which alone writes it */
     struct tensor change; /* (all - trained): work space of the average */
     int64_t steps;        /* taken: the t of Adam's bias correction */
     int64_t skipped;      /* not taken: the norm was no number */
@@ -45,10 +54,11 @@ struct optim_result {
     int skipped;            /* the norm is infinite or NaN: nothing changed */
 };
 
-/* p is allocated, has its first values, and is borrowed until release. Moments
- * are 0, the average begins at the values. ERR_NOMEM, ERR_DEVICE. */
+/* p is allocated, has its first values, and is borrowed until release, as d is
+ * (NULL: one process). Moments are 0, the average begins at the values.
+ * ERR_NOMEM, ERR_DEVICE. */
 int optim_init(struct optim *o, const struct optim_options *opt,
-               struct params *p, struct err *err);
+               struct params *p, struct dist *d, struct err *err);
 void optim_release(struct optim *o);
 
 /* One step with the learning rates times factor and the gradients times scale
@@ -61,5 +71,9 @@ void optim_release(struct optim *o);
  * counters are copied. */
 int optim_step(struct optim *o, double factor, double scale,
                struct optim_result *r, struct err *err);
+
+/* For a checkpoint: whole becomes o, borrowed, with the moments of all parts in
+ * process 0, which releases its m and v; the others only give theirs. */
+int optim_gather(const struct optim *o, struct optim *whole, struct err *err);
 
 #endif

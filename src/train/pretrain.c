@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "model/net.h"
+#include "train/across.h"
 #include "train/cqtloss.h"
 #include "train/loop.h"
 #include "train/masked.h"
@@ -33,13 +34,16 @@ struct pretrain {
     int32_t **token;             /* (count, streams) by thread */
     struct sampler *sampler;
     struct loader *loader;
+    struct across across;
+    int64_t stride, first, share; /* samples of a pass; this process's of
+                                     them */
     int64_t samples, time, frames; /* of a crop; inputs; hidden states */
     int streams;
     int32_t *target[MASKED_STREAMS]; /* (part * frames) */
     struct tensor dtop, **dhidden;
     struct validate valid;
     char *path;                  /* of the model */
-    uint32_t *count;             /* codes of stream 0 in a step */
+    double *count;               /* codes of stream 0 in a step */
 };
 
 /* ---- tokens ---- */
@@ -253,15 +257,32 @@ static void align(struct pretrain *t)
         corpus_align(t->c->valid, step);
 }
 
-static int set_up(struct pretrain *t, struct err *err)
+static int sum_across(void *ctx, double *v, int64_t n, struct err *err)
+{
+    return dist_sum(ctx, v, n, err);
+}
+
+static int make_net(struct pretrain *t, struct err *err)
 {
     struct net_options o = {
         .dropout = (float)t->set->dropout,
         .layer_drop = (float)t->set->layer_drop,
-        .checkpoint = t->set->checkpoint
+        .checkpoint = t->set->checkpoint,
+        .first = t->first
     };
+
+    if (t->c->dist) {
+        o.added = across_added;
+        o.ctx = &t->across;
+        t->be->across = sum_across;
+        t->be->across_ctx = t->c->dist;
+    }
+    return net_new(&t->net, t->model, &t->params, &o, err);
+}
+
+static int set_up(struct pretrain *t, struct err *err)
+{
     struct optim_options opt = settings_optim(t->set);
-    size_t part = (size_t)((t->set->batch - 1) / t->set->accumulate + 1);
     size_t layers = (size_t)t->model->encoder.layers;
 
     net_describe(t->model, &t->params);
@@ -269,7 +290,9 @@ static int set_up(struct pretrain *t, struct err *err)
         cqtloss_describe(t->model->encoder.dim, &t->params);
     TRY(params_alloc(&t->params, t->be, err));
     TRY(first_values(t, err));
-    TRY(net_new(&t->net, t->model, &t->params, &o, err));
+    TRY(across_divide(t->c->dist, t->set->batch, t->set->accumulate,
+                      &t->stride, &t->first, &t->share, err));
+    TRY(make_net(t, err));
     TRY(masked_init(&t->masked, t->model, &t->params, err));
     t->streams = t->masked.streams;
     TRY(make_tokenizer(t, err));
@@ -280,12 +303,14 @@ static int set_up(struct pretrain *t, struct err *err)
     TRY(make_desks(t, err));
     align(t);
     for (int k = 0; k < t->streams; k++)
-        t->target[k] = xcalloc(part * (size_t)t->frames,
+        t->target[k] = xcalloc((size_t)(t->share * t->frames),
                                sizeof(**t->target));
     t->count = xcalloc((size_t)t->masked.codes[0], sizeof(*t->count));
     t->dhidden = xcalloc(layers + 1, sizeof(struct tensor *));
     t->dhidden[layers] = &t->dtop;
-    return optim_init(&t->optim, &opt, &t->params, err);
+    TRY(optim_init(&t->optim, &opt, &t->params, t->c->dist, err));
+    across_init(&t->across, &t->optim);
+    return 0;
 }
 
 static void tear_down(struct pretrain *t)
@@ -303,6 +328,7 @@ static void tear_down(struct pretrain *t)
     validate_release(&t->valid);
     cqtloss_release(&t->cqt);
     masked_release(&t->masked);
+    across_release(&t->across);
     optim_release(&t->optim);
     net_free(t->net);
     tokenizer_free(t->tokenizer);
@@ -329,9 +355,14 @@ static int begin(void *ctx, int64_t step, struct err *err)
     char *path = xasprintf("%s/config.json", t->c->dir);
     int rc;
 
+    if (t->c->dist) {
+        c.stride = (uint32_t)t->stride;
+        c.first = (uint32_t)t->first;
+        c.count = (uint32_t)t->share;
+    }
     sampler_parts(t->sampler, c.part_bytes);
     rc = loader_new(&t->loader, &c, err);
-    if (!rc)
+    if (!rc && !dist_rank(t->c->dist))
         rc = preset_write(t->c->preset, path, err);
     free(path);
     return rc;
@@ -339,15 +370,16 @@ static int begin(void *ctx, int64_t step, struct err *err)
 
 /* Tokens of each stream that count in the whole batch, and how the codes of
  * the first are used. */
-static void count_targets(struct pretrain *t, const int32_t *all,
-                          int64_t *rows, struct loop_row *row)
+static int count_targets(struct pretrain *t, const int32_t *all, double *rows,
+                         struct loop_row *row, struct err *err)
 {
+    int64_t batch = t->set->batch / dist_size(t->c->dist);
     int codes = t->masked.codes[0], used = 0;
     double entropy = 0;
 
     memset(t->count, 0, (size_t)codes * sizeof(*t->count));
     memset(rows, 0, (size_t)t->streams * sizeof(*rows));
-    for (int64_t b = 0; b < t->set->batch; b++)
+    for (int64_t b = 0; b < batch; b++)
         for (int k = 0; k < t->streams; k++)
             for (int64_t i = 0; i < t->frames; i++) {
                 int32_t v = all[(b * t->streams + k) * t->frames + i];
@@ -356,21 +388,25 @@ static void count_targets(struct pretrain *t, const int32_t *all,
                 if (k == 0 && v >= 0)
                     t->count[v]++;
             }
+    TRY(dist_sum(t->c->dist, rows, t->streams, err));
+    TRY(dist_sum(t->c->dist, t->count, codes, err));
     for (int c = 0; c < codes; c++)
-        if (t->count[c]) {
-            double p = t->count[c] / (double)rows[0];
+        if (t->count[c] > 0) {
+            double p = t->count[c] / rows[0];
 
             used++;
             entropy -= p * log(p);
         }
     loop_metric(row, "codes_used", used);
     loop_metric(row, "perplexity", exp(entropy));
+    return 0;
 }
 
-/* Samples first .. first + n - 1 of the batch. */
+/* Samples first .. first + n - 1 of those that this process has; number: which
+ * pass of all. */
 static int part_pass(struct pretrain *t, const struct batch_data *batch,
                      int64_t first, int64_t n, const float *scale,
-                     struct loss_sum *sum, int64_t step, struct err *err)
+                     struct loss_sum *sum, int64_t number, struct err *err)
 {
     int64_t values = t->model->encoder.type == ENCODER_BERT
                          ? t->time : t->time * t->model->mel.bands;
@@ -392,7 +428,7 @@ static int part_pass(struct pretrain *t, const struct batch_data *batch,
     TRY(tensor_reserve(&t->dtop, t->be, 3, dim, err));
     /* parts of a step drop out unlike each other */
     TRY(net_forward(t->net, input, n, t->time, (uint64_t)t->set->seed + 1,
-                    (uint64_t)(step * t->set->batch + first), err));
+                    (uint64_t)number, err));
     top = net_hidden(t->net, t->model->encoder.layers);
     TRY(masked_loss(&t->masked, sum, &t->dtop, top,
                     (const int32_t *const *)t->target, scale, err));
@@ -405,38 +441,70 @@ static int part_pass(struct pretrain *t, const struct batch_data *batch,
     return net_backward(t->net, t->dhidden, err);
 }
 
-static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
+/* total: of all processes. */
+static int add_up(struct pretrain *t, struct loss_sum *total, struct err *err)
 {
-    struct pretrain *t = ctx;
-    int64_t batch = t->set->batch, rows[MASKED_STREAMS];
-    int64_t part = (batch - 1) / t->set->accumulate + 1;
-    struct loss_sum total[MASKED_STREAMS] = { { 0 } }, sum[MASKED_STREAMS];
-    float scale[MASKED_STREAMS];
-    struct batch_data data;
-    double loss = 0, right = 0, all = 0;
+    double v[2 * MASKED_STREAMS + 1];
+    int n = t->streams;
 
-    TRY(loader_next(t->loader, (uint64_t)step, &data, err));
-    count_targets(t, data.part[SAMPLE_TARGETS], rows, row);
-    for (int k = 0; k < t->streams; k++)
-        scale[k] = rows[k] ? (float)(1.0 / (double)rows[k] / t->streams) : 0;
-    cqtloss_begin(&t->cqt, t->set->cqt_weight, rows[0]);
-    for (int64_t first = 0; first < batch; first += part) {
-        int64_t n = batch - first < part ? batch - first : part;
+    for (int k = 0; k < n; k++) {
+        v[k] = total[k].loss;
+        v[n + k] = (double)total[k].correct;
+    }
+    v[2 * n] = t->cqt.loss;
+    TRY(dist_sum(t->c->dist, v, 2 * n + 1, err));
+    for (int k = 0; k < n; k++) {
+        total[k].loss = v[k];
+        total[k].correct = (int64_t)v[n + k];
+    }
+    t->cqt.loss = v[2 * n];
+    return across_wait(&t->across, err);
+}
 
-        TRY(part_pass(t, &data, first, n, scale, sum, step, err));
+/* Forward and backward passes over the samples that this process has. */
+static int passes(struct pretrain *t, const struct batch_data *data,
+                  const float *scale, struct loss_sum *total, int64_t step,
+                  struct err *err)
+{
+    int64_t batch = t->set->batch, have = batch / dist_size(t->c->dist);
+    struct loss_sum sum[MASKED_STREAMS];
+
+    for (int64_t from = 0, at = 0; from < batch; from += t->stride) {
+        int64_t n = have - at < t->share ? have - at : t->share;
+
+        t->across.last = from + t->stride >= batch;
+        TRY(part_pass(t, data, at, n, scale, sum, step * batch + from, err));
+        at += n;
         for (int k = 0; k < t->streams; k++) {
             total[k].loss += sum[k].loss;
             total[k].correct += sum[k].correct;
         }
     }
+    return add_up(t, total, err);
+}
+
+static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
+{
+    struct pretrain *t = ctx;
+    struct loss_sum total[MASKED_STREAMS] = { { 0 } };
+    double rows[MASKED_STREAMS], loss = 0, right = 0, all = 0;
+    float scale[MASKED_STREAMS];
+    struct batch_data data;
+
+    TRY(loader_next(t->loader, (uint64_t)step, &data, err));
+    TRY(count_targets(t, data.part[SAMPLE_TARGETS], rows, row, err));
+    for (int k = 0; k < t->streams; k++)
+        scale[k] = rows[k] > 0 ? (float)(1.0 / rows[k] / t->streams) : 0;
+    cqtloss_begin(&t->cqt, t->set->cqt_weight, (int64_t)rows[0]);
+    TRY(passes(t, &data, scale, total, step, err));
     for (int k = 0; k < t->streams; k++) {
-        loss += total[k].loss / (double)rows[k] / t->streams;
+        loss += total[k].loss / rows[k] / t->streams;
         right += (double)total[k].correct;
-        all += (double)rows[k];
+        all += rows[k];
     }
     row->loss = loss + t->cqt.loss;
     row->accuracy = right / all;
-    row->hours = t->set->crop * (double)batch / 3600;
+    row->hours = t->set->crop * (double)t->set->batch / 3600;
     if (t->set->cqt_weight > 0)
         loop_metric(row, "loss_cqt", t->cqt.loss);
     return 0;
@@ -524,6 +592,8 @@ int pretrain_run(const struct pretrain_config *c, struct backend *be,
     preset_print(c->preset, &json);
     if (!rc)
         rc = make_valid(&t, err);
+    if (c->agree)
+        rc = c->agree(c->ctx, rc, err);
     if (!rc)
         rc = loop_run(&(struct loop_config){
             .dir = c->dir, .optim = &t.optim, .sched = settings_sched(t.set),

@@ -26,6 +26,11 @@ struct pretrain_config {
     int resume;
     enum train_progress_mode progress;
     const volatile sig_atomic_t *stop; /* loop.h */
+    struct dist *dist;     /* the processes that run this together; NULL: one */
+    /* What set-up returned, in each process, to what it returns in all; NULL
+     * where there is one. */
+    int (*agree)(void *ctx, int rc, struct err *err);
+    void *ctx;
 };
 
 /* Runs, or goes on with, a run (loop.h). config.json is written once everything

@@ -248,7 +248,7 @@ static int set_up(struct supervise *t, struct err *err)
     TRY(set_sizes(t, err));
     TRY(make_feed(t, err));
     TRY(make_dev(t, err));
-    return optim_init(&t->optim, &opt, &t->params, err);
+    return optim_init(&t->optim, &opt, &t->params, NULL, err);
 }
 
 static void tear_down(struct supervise *t)

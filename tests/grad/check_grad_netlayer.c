@@ -204,7 +204,7 @@ static int residual_backward(void *ctx, struct tensor *dx, struct tensor *dy,
 
 START_TEST(net_residual_gradients)
 {
-    struct residual c = { .drop = { _i & 1 ? 0.3f : 0, 77, 8 },
+    struct residual c = { .drop = { _i & 1 ? 0.3f : 0, 77, 8, 0 },
                           .scale = _i & 2 ? 0.5f : 1 };
     struct grad_layer l = { .be = be, .p = &p, .ctx = &c,
                             .forward = residual_forward,
@@ -225,8 +225,9 @@ END_TEST
 START_TEST(net_dropout_masks)
 {
     static const struct { struct net_drop d; uint64_t place; } as[] = {
-        { { 0.5f, 1, 8 }, 0 }, { { 0.5f, 1, 8 }, 1 }, { { 0.5f, 1, 16 }, 0 },
-        { { 0.5f, 2, 8 }, 0 }, { { 0, 1, 8 }, 0 }
+        { { 0.5f, 1, 8, 0 }, 0 }, { { 0.5f, 1, 8, 0 }, 1 },
+        { { 0.5f, 1, 16, 0 }, 0 }, { { 0.5f, 2, 8, 0 }, 0 },
+        { { 0, 1, 8, 0 }, 0 }
     };
     struct tensor x[5] = { 0 };
     float one[101];

@@ -169,9 +169,10 @@ END_TEST
 
 /* ---- dropout ---- */
 
+enum { SEED = 7, STREAM = 11 };
+
 START_TEST(dropout_mask)
 {
-    enum { SEED = 7, STREAM = 11 };
     const float p = 0.3f; /* 19661 of 65536 */
     struct guarded x = make(MANY, 0, 0, 1), y = make(MANY, 0, 0, 2);
     int64_t fell = 0;
@@ -179,7 +180,8 @@ START_TEST(dropout_mask)
     for (int threads = 1; threads < 4; threads++) {
         fell = 0;
         omp_set_num_threads(threads);
-        ck_assert(!be->ops->dropout(be, &y.t, &x.t, p, SEED, STREAM, NULL));
+        ck_assert(!be->ops->dropout(be, &y.t, &x.t, p, SEED, STREAM, 0,
+                                    NULL));
         for (int64_t i = 0; i < x.n; i++) {
             uint64_t block = (uint64_t)(i / 128 * 16 + i / 2 % 16);
             uint32_t word[4];
@@ -193,8 +195,31 @@ START_TEST(dropout_mask)
     }
     /* within four standard deviations */
     ck_assert_double_eq_tol((double)fell / MANY, p, 4 * sqrt(0.21 / MANY));
-    ck_assert(!be->ops->dropout(be, &x.t, &x.t, p, SEED, STREAM, NULL));
+    ck_assert(!be->ops->dropout(be, &x.t, &x.t, p, SEED, STREAM, 0,
+                                    NULL));
     ck_assert(!memcmp(x.t.data, y.t.data, (size_t)x.n * sizeof(float)));
+    drop(&x);
+    drop(&y);
+}
+END_TEST
+
+/* A part of the values falls as it does in the whole. */
+START_TEST(dropout_parts)
+{
+    static const int64_t from[] = { 0, 1, 127, 128, 300, 16384, 20001 };
+    struct guarded x = make(40000, 0, 0, 1), y = make(40000, 0, 0, 2);
+
+    ck_assert(!be->ops->dropout(be, &y.t, &x.t, 0.3f, SEED, STREAM, 0, NULL));
+    for (size_t k = 0; k < sizeof(from) / sizeof(*from); k++) {
+        int64_t n = x.n - from[k] < 19000 ? x.n - from[k] : 19000;
+        struct tensor some = tensor_view(&x.t, from[k], 1, &n);
+        struct guarded z = make((int)n, 0, 0, 3);
+
+        ck_assert(!be->ops->dropout(be, &z.t, &some, 0.3f, SEED, STREAM,
+                                    from[k], NULL));
+        ck_assert(!memcmp(z.t.data, y.t.data + from[k], (size_t)n * 4));
+        drop(&z);
+    }
     drop(&x);
     drop(&y);
 }
@@ -209,13 +234,13 @@ START_TEST(dropout_seeds)
 
     for (int64_t i = 0; i < x.n; i++)
         x.t.data[i] = 1;
-    ck_assert(!be->ops->dropout(be, &y.t, &x.t, 0, 1, 1, NULL));
+    ck_assert(!be->ops->dropout(be, &y.t, &x.t, 0, 1, 1, 0, NULL));
     ck_assert(!memcmp(x.t.data, y.t.data, (size_t)x.n * sizeof(float)));
-    ck_assert(!be->ops->dropout(be, &y.t, &x.t, 0.5f, 1, 1, NULL));
+    ck_assert(!be->ops->dropout(be, &y.t, &x.t, 0.5f, 1, 1, 0, NULL));
     for (int k = 0; k < 3; k++) {
         ck_assert(!be->ops->dropout(be, &z.t, &x.t, 0.5f, k == 0 ? 2 :
                                     k == 1 ? 1 + big : 1, k == 2 ? 1 + big : 1,
-                                    NULL));
+                                    0, NULL));
         for (int64_t i = 0; i < x.n; i++)
             same[k] += y.t.data[i] == z.t.data[i];
         ck_assert(abs(same[k] - 2048) < 4 * 32);
@@ -369,6 +394,7 @@ int main(void)
     tcase_add_test(t, axpby_all);
     tcase_add_test(t, dot_threads);
     tcase_add_test(t, dropout_mask);
+    tcase_add_test(t, dropout_parts);
     tcase_add_test(t, dropout_seeds);
     tcase_add_loop_test(t, cross_entropy_rows, 0, 2);
     tcase_add_test(t, cross_entropy_large);

@@ -47,7 +47,7 @@ static void run_start(struct run *r, float ema)
     opt.ema = ema;
     train_params(&r->p, be);
     ck_assert_int_lt(r->p.all, ROOM);
-    ck_assert_msg(!optim_init(&r->o, &opt, &r->p, &err), "%s", err.msg);
+    ck_assert_msg(!optim_init(&r->o, &opt, &r->p, NULL, &err), "%s", err.msg);
 }
 
 static void run_stop(struct run *r)

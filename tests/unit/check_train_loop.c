@@ -112,7 +112,7 @@ static void fake_init(struct fake *f, const char *dir, int resume)
     train_params(&f->p, be);
     opt.lr[0] = opt.lr[1] = 0.01f;
     opt.ema = 0.9f;
-    ck_assert(!optim_init(&f->o, &opt, &f->p, &err));
+    ck_assert(!optim_init(&f->o, &opt, &f->p, NULL, &err));
     f->stop_at = f->fail_at = f->began = -1;
     f->c = (struct loop_config){
         .dir = xstrdup(tree_path(&tree, dir)), .optim = &f->o,
@@ -363,7 +363,7 @@ START_TEST(loop_run_refuses_another_run)
     fake_release(&f);
     fake_init(&f, "a", 1);
     optim_release(&f.o); /* one without an average */
-    ck_assert(!optim_init(&f.o, &optim_defaults, &f.p, &err));
+    ck_assert(!optim_init(&f.o, &optim_defaults, &f.p, NULL, &err));
     ck_assert_int_eq(run(&f, &err), ERR_FORMAT);
     ck_assert_int_eq(f.began, -1);
     fake_release(&f);

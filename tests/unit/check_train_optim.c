@@ -17,7 +17,7 @@ static void start(const struct optim_options *opt)
 {
     train_params(&p, be);
     ck_assert_int_lt(p.all, ROOM);
-    ck_assert_msg(!optim_init(&o, opt, &p, &err), "%s", err.msg);
+    ck_assert_msg(!optim_init(&o, opt, &p, NULL, &err), "%s", err.msg);
 }
 
 static void stop(void)
@@ -75,7 +75,7 @@ START_TEST(optim_step_is_torch)
         t[i] = params_value(&p, i);
         ck_assert(!tensor_upload(&t[i], first + 6 * i, &err));
     }
-    ck_assert(!optim_init(&o, &opt, &p, &err));
+    ck_assert(!optim_init(&o, &opt, &p, NULL, &err));
     for (int k = 0; k < 3; k++) {
         for (int i = 0; i < 2; i++) {
             t[i] = params_grad(&p, i);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "tensor/cpu/private.h"
 
 /* Mean and sum of squared differences from it, of each column of one chunk;
@@ -48,6 +50,38 @@ static void join_moments(double *mean, double *sq, const float *part,
     *sq = s;
 }
 
+int cpu_across(struct backend *be, double *v, int64_t n, struct err *err)
+{
+    return be->across ? be->across(be->across_ctx, v, n, err) : 0;
+}
+
+/* The sum of squared differences from the mean of all is that from each
+ * process's own, and its rows times the square of what lies between the
+ * means. */
+int cpu_across_moments(struct backend *be, double *n, double *mean, double *sq,
+                       int64_t c, struct err *err)
+{
+    double own = *n, *sum;
+    int rc;
+
+    if (!be->across)
+        return 0;
+    sum = xcalloc((size_t)c + 1, sizeof(*sum));
+    for (int64_t i = 0; i < c; i++)
+        sum[i] = own * mean[i];
+    sum[c] = own;
+    rc = cpu_across(be, sum, c + 1, err);
+    *n = sum[c];
+    for (int64_t i = 0; i < c && !rc; i++) {
+        double all = sum[i] / *n;
+
+        sq[i] += own * (mean[i] - all) * (mean[i] - all);
+        mean[i] = all;
+    }
+    free(sum);
+    return rc ? rc : cpu_across(be, sq, c, err);
+}
+
 static void mix(struct tensor *old, int64_t i, double value, float momentum)
 {
     if (old)
@@ -72,12 +106,16 @@ int cpu_batch_norm(struct backend *be, struct tensor *y, struct tensor *mean,
                    float eps, float momentum, struct err *err)
 {
     int64_t rows = tensor_rows(x), c = tensor_cols(x);
+    double n = (double)rows, *m, *sq;
     float *part;
 
     assert(tensor_count(y) == rows * c && tensor_count(mean) == c);
     assert(tensor_count(inv_std) == c && tensor_count(gamma) == c);
     assert(tensor_count(beta) == c && rows > 0);
-    TRY(cpu_parts(be, &part, 2 * c, err));
+    /* the moments of all lie behind the chunks': four floats a column */
+    TRY(cpu_parts(be, &part, 2 * c + 4 * c / CPU_CHUNKS + 1, err));
+    m = (double *)(part + 2 * CPU_CHUNKS * c);
+    sq = m + c;
     #pragma omp parallel for schedule(dynamic)
     for (int64_t k = 0; k < CPU_CHUNKS; k++) {
         int64_t r = cpu_chunk(rows, k);
@@ -85,14 +123,14 @@ int cpu_batch_norm(struct backend *be, struct tensor *y, struct tensor *mean,
         chunk_moments(part + 2 * k * c, part + (2 * k + 1) * c,
                       x->data + r * c, cpu_chunk(rows, k + 1) - r, c);
     }
+    for (int64_t i = 0; i < c; i++)
+        join_moments(&m[i], &sq[i], part, rows, c, i);
+    TRY(cpu_across_moments(be, &n, m, sq, c, err));
     for (int64_t i = 0; i < c; i++) {
-        double m, sq;
-
-        join_moments(&m, &sq, part, rows, c, i);
-        mean->data[i] = (float)m;
-        inv_std->data[i] = (float)(1.0 / sqrt(sq / (double)rows + eps));
-        mix(running_mean, i, m, momentum);
-        mix(running_var, i, sq / (double)(rows > 1 ? rows - 1 : 1), momentum);
+        mean->data[i] = (float)m[i];
+        inv_std->data[i] = (float)(1.0 / sqrt(sq[i] / n + eps));
+        mix(running_mean, i, m[i], momentum);
+        mix(running_var, i, sq[i] / (n > 1 ? n - 1 : 1), momentum);
     }
     #pragma omp parallel for
     for (int64_t r = 0; r < rows; r++)
@@ -130,6 +168,28 @@ static void dx_row(float *dx, const float *dy, const float *x,
                  (x[i] - mean[i]) * inv[i] * scale * sum_dyx[i]);
 }
 
+/* The sums and the number of rows of all processes; gradients of parameters
+ * stay those of this one's rows. */
+static int across_sums(struct backend *be, double *n, float *sum, int64_t count,
+                       struct err *err)
+{
+    double *all;
+    int rc;
+
+    if (!be->across)
+        return 0;
+    all = xcalloc((size_t)count + 1, sizeof(*all));
+    for (int64_t i = 0; i < count; i++)
+        all[i] = sum[i];
+    all[count] = *n;
+    rc = cpu_across(be, all, count + 1, err);
+    for (int64_t i = 0; i < count; i++)
+        sum[i] = (float)all[i];
+    *n = all[count];
+    free(all);
+    return rc;
+}
+
 int cpu_batch_norm_backward(struct backend *be, struct tensor *dx,
                             struct tensor *dgamma, struct tensor *dbeta,
                             const struct tensor *dy, const struct tensor *x,
@@ -138,6 +198,7 @@ int cpu_batch_norm_backward(struct backend *be, struct tensor *dx,
                             const struct tensor *gamma, struct err *err)
 {
     int64_t rows = tensor_rows(x), c = tensor_cols(x);
+    double n = (double)rows;
     float *part, *sum;
 
     assert(tensor_count(dx) == rows * c && tensor_count(dy) == rows * c);
@@ -158,13 +219,14 @@ int cpu_batch_norm_backward(struct backend *be, struct tensor *dx,
     }
     memset(sum, 0, (size_t)(2 * c) * sizeof(*sum));
     cpu_fold(sum, part, 2 * c, 2 * c);
-    #pragma omp parallel for
-    for (int64_t r = 0; r < rows; r++)
-        dx_row(dx->data + r * c, dy->data + r * c, x->data + r * c, mean->data,
-               inv_std->data, gamma->data, sum, sum + c, 1.0f / (float)rows, c);
     for (int64_t i = 0; i < c; i++) {
         dgamma->data[i] += sum[i];
         dbeta->data[i] += sum[c + i];
     }
+    TRY(across_sums(be, &n, sum, 2 * c, err));
+    #pragma omp parallel for
+    for (int64_t r = 0; r < rows; r++)
+        dx_row(dx->data + r * c, dy->data + r * c, x->data + r * c, mean->data,
+               inv_std->data, gamma->data, sum, sum + c, 1.0f / (float)n, c);
     return 0;
 }

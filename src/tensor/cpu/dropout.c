@@ -51,8 +51,7 @@ static void draw(uint32_t out[WORDS], uint64_t seed, uint64_t stream,
     }
 }
 
-/* Values at .. at + n - 1, at a multiple of VALUES; those whose number is below
- * limit fall. */
+/* Values at .. at + n - 1; those whose number is below limit fall. */
 CPU_CLONES
 static void drop_span(float *y, const float *x, int64_t at, int64_t n,
                       uint16_t limit, float scale, uint64_t seed,
@@ -61,19 +60,21 @@ static void drop_span(float *y, const float *x, int64_t at, int64_t n,
     uint32_t word[WORDS];
     uint16_t half[VALUES];
 
-    for (int64_t i = 0; i < n; i += VALUES) {
-        int64_t m = n - i < VALUES ? n - i : VALUES;
+    for (int64_t i = 0, m; i < n; i += m) {
+        int64_t skip = (at + i) % VALUES;
 
+        m = n - i < VALUES - skip ? n - i : VALUES - skip;
         draw(word, seed, stream, (uint64_t)(at + i) / VALUES * LANES);
         memcpy(half, word, sizeof(half));
         #pragma omp simd
         for (int64_t j = 0; j < m; j++)
-            y[i + j] = half[j] < limit ? 0 : x[i + j] * scale;
+            y[i + j] = half[skip + j] < limit ? 0 : x[i + j] * scale;
     }
 }
 
 int cpu_dropout(struct backend *be, struct tensor *y, const struct tensor *x,
-                float p, uint64_t seed, uint64_t stream, struct err *err)
+                float p, uint64_t seed, uint64_t stream, int64_t first,
+                struct err *err)
 {
     int64_t n = tensor_count(x);
     long limit = lrintf(p * 65536.0f);
@@ -84,7 +85,8 @@ int cpu_dropout(struct backend *be, struct tensor *y, const struct tensor *x,
     limit = limit > 65535 ? 65535 : limit;
     #pragma omp parallel for
     for (int64_t i = 0; i < n; i += SPAN)
-        drop_span(y->data + i, x->data + i, i, n - i < SPAN ? n - i : SPAN,
-                  (uint16_t)limit, 1.0f / (1.0f - p), seed, stream);
+        drop_span(y->data + i, x->data + i, first + i,
+                  n - i < SPAN ? n - i : SPAN, (uint16_t)limit,
+                  1.0f / (1.0f - p), seed, stream);
     return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <omp.h>
+#include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "tensor/cpu/private.h"
 
 /* An image's groups are cut into spans of pixels of a fixed size. Sums over a
@@ -182,24 +184,24 @@ static void span_moments(struct sums *w, const struct spans *s,
     }
 }
 
-/* All spans of channel c, in order. */
+/* All spans of channel c, in order: the mean, and the sum of squared
+ * differences from it. */
 static void channel_moments(const struct sums *w, const struct spans *s,
-                            int64_t c, double *mean, double *var)
+                            int64_t c, double *mean, double *sq)
 {
     int64_t block = s->m.block, n = 0;
 
-    *mean = *var = 0;
+    *mean = *sq = 0;
     for (int64_t b = 0; b < s->m.b; b++)
         for (int64_t k = 0; k < s->per_group; k++) {
             int64_t i = (b * s->m.groups + c / block) * s->per_group + k;
             int64_t at = i * block + c % block;
             int64_t more = span_at(s, i).pixels;
 
-            join(mean, var, (double)n, w->span[0][at], w->span[1][at],
+            join(mean, sq, (double)n, w->span[0][at], w->span[1][at],
                  (double)more);
             n += more;
         }
-    *var /= (double)n;
 }
 
 /* y = (x - mean) * scale + shift, lane by lane. */
@@ -253,8 +255,9 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
 {
     struct cpu_image m = cpu_image_of(cpu_of(be), x);
     struct spans s = spans_of(&m);
-    double count = (double)(m.b * s.pixels);
+    double count = (double)(m.b * s.pixels), *mu, *sq;
     struct sums w;
+    int rc;
 
     assert(tensor_count(y) == tensor_count(x));
     assert(tensor_count(gamma) == m.c && tensor_count(beta) == m.c);
@@ -263,18 +266,25 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
         span_moments(&w, &s, x, i);
-    for (int64_t c = 0; c < m.c; c++) {
-        double mu, var;
+    mu = xcalloc(2 * (size_t)m.c, sizeof(*mu));
+    sq = mu + m.c;
+    for (int64_t c = 0; c < m.c; c++)
+        channel_moments(&w, &s, c, &mu[c], &sq[c]);
+    rc = cpu_across_moments(be, &count, mu, sq, m.c, err);
+    for (int64_t c = 0; c < m.c && !rc; c++) {
+        double var = sq[c] / count;
 
-        channel_moments(&w, &s, c, &mu, &var);
-        mean->data[c] = w.lane[0][c] = (float)mu;
+        mean->data[c] = w.lane[0][c] = (float)mu[c];
         inv_std->data[c] = (float)(1.0 / sqrt(var + (double)eps));
         w.lane[1][c] = inv_std->data[c] * gamma->data[c];
         w.lane[2][c] = beta->data[c];
-        running(running_mean, c, mu, momentum);
+        running(running_mean, c, mu[c], momentum);
         running(running_var, c, count > 1 ? var * count / (count - 1) : var,
                 momentum);
     }
+    free(mu);
+    if (rc)
+        return rc;
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
         span_normalise(&w, &s, y, x, i, relu);
@@ -415,8 +425,9 @@ int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
     struct cpu_image m = cpu_image_of(cpu_of(be), x);
     struct spans s = spans_of(&m);
     struct backward o = { dx, dy, relu ? y : NULL, x };
-    double count = (double)(m.b * s.pixels);
+    double count = (double)(m.b * s.pixels), *sum, *dot;
     struct sums w;
+    int rc;
 
     assert(tensor_count(dx) == tensor_count(x));
     assert(tensor_count(dy) == tensor_count(x));
@@ -427,16 +438,25 @@ int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
         span_gradients(&w, &s, &o, i);
+    sum = xcalloc(2 * (size_t)m.c + 1, sizeof(*sum));
+    dot = sum + m.c;
     for (int64_t c = 0; c < m.c; c++) {
-        double sum = channel_sum(w.span[0], &s, c);
-        double dot = channel_sum(w.span[1], &s, c);
-
-        w.lane[2][c] = gamma->data[c] * inv_std->data[c];
-        w.lane[3][c] = (float)(sum / count);
-        w.lane[4][c] = (float)(dot / count);
-        dbeta->data[c] += (float)sum;
-        dgamma->data[c] += (float)dot;
+        sum[c] = channel_sum(w.span[0], &s, c);
+        dot[c] = channel_sum(w.span[1], &s, c);
+        dbeta->data[c] += (float)sum[c];
+        dgamma->data[c] += (float)dot[c];
     }
+    dot[m.c] = count;
+    rc = cpu_across(be, sum, 2 * m.c + 1, err);
+    count = dot[m.c];
+    for (int64_t c = 0; c < m.c; c++) {
+        w.lane[2][c] = gamma->data[c] * inv_std->data[c];
+        w.lane[3][c] = (float)(sum[c] / count);
+        w.lane[4][c] = (float)(dot[c] / count);
+    }
+    free(sum);
+    if (rc)
+        return rc;
     #pragma omp parallel for
     for (int64_t i = 0; i < s.n; i++)
         span_gradient(&w, &s, &o, i);

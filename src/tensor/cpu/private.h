@@ -207,6 +207,13 @@ static inline int64_t cpu_chunk(int64_t rows, int64_t i)
 int cpu_parts(struct backend *be, float **part, int64_t n, struct err *err);
 void cpu_fold(float *sum, const float *part, int64_t n, int64_t stride);
 
+/* Of c columns the number of rows *n, the mean and the sum of squared
+ * differences from it become those of all processes' rows (batchnorm.c). */
+int cpu_across_moments(struct backend *be, double *n, double *mean, double *sq,
+                       int64_t c, struct err *err);
+/* Sums over all processes; nothing where there is one. */
+int cpu_across(struct backend *be, double *v, int64_t n, struct err *err);
+
 /* e^x within 2 units in the last place for x in -87..88, clamped outside: a
  * loop over it vectorises, one over expf does not. Cody-Waite reduction and a
  * degree 6 Taylor polynomial on |r| <= ln(2)/2. */
@@ -401,7 +408,8 @@ int cpu_pool(struct backend *be, struct tensor *y, const struct tensor *x,
 int cpu_pool_backward(struct backend *be, struct tensor *dx,
                       const struct tensor *dy, struct err *err);
 int cpu_dropout(struct backend *be, struct tensor *y, const struct tensor *x,
-                float p, uint64_t seed, uint64_t stream, struct err *err);
+                float p, uint64_t seed, uint64_t stream, int64_t first,
+                struct err *err);
 int cpu_cross_entropy(struct backend *be, struct loss_sum *sum,
                       struct tensor *dlogits, const struct tensor *logits,
                       const int32_t *target, float scale, struct err *err);
