@@ -94,6 +94,8 @@ static cJSON *find(cJSON *root, const char *key)
 
 /* ---- values ---- */
 
+static int apply(cJSON *root, const char *set, struct err *err);
+
 static int set_number(cJSON *v, const char *key, const char *text,
                       struct err *err)
 {
@@ -156,6 +158,57 @@ static int set_value(cJSON *v, const char *key, const char *text,
                    key);
 }
 
+/* ---- scale=tiny ---- */
+
+static void set_if_there(cJSON *root, const char *key, double value)
+{
+    cJSON *v = find(root, key), *item;
+
+    if (cJSON_IsNumber(v))
+        cJSON_SetNumberValue(v, value);
+    cJSON_ArrayForEach(item, v)
+        cJSON_SetNumberValue(item, value);
+}
+
+/* A model of the same kind that a CPU trains in minutes. Half as many layers
+ * stay half as many, and a step has a minute of music whatever the crop is. */
+static int scale(cJSON *root, const char *to, struct err *err)
+{
+    static const struct {
+        const char *key;
+        double value;
+    } set[] = {
+        { "encoder.dim", 64 }, { "encoder.heads", 2 }, { "encoder.ffn", 256 },
+        { "encoder.conv_dim", 32 }, { "encoder.pos_groups", 4 },
+        { "train.accumulate", 1 }, { "train.steps", 1000 },
+        { "train.lr", 1e-3 }, { "train.warmup", 100 },
+        { "train.lr_floor", 0.05 }, { "train.log_every", 20 },
+        { "train.valid_every", 500 }, { "train.save_every", 250 },
+    };
+    const cJSON *layers = find(root, "encoder.layers");
+    const cJSON *crop = find(root, "train.crop");
+    cJSON *name = find(root, "name");
+    char *longer;
+
+    if (strcmp(to, "tiny"))
+        return err_set(err, ERR_ARG, "scale: \"%.60s\": the scale is tiny", to);
+    for (size_t i = 0; i < ARRAY_LEN(set); i++)
+        set_if_there(root, set[i].key, set[i].value);
+    if (cJSON_IsNumber(layers) && layers->valuedouble > 4)
+        set_if_there(root, "encoder.layers", floor(layers->valuedouble / 4));
+    if (cJSON_IsNumber(crop))
+        set_if_there(root, "train.batch",
+                     fmax(1, round(60 / crop->valuedouble)));
+    TRY(apply(root, "train.checkpoint=false", err));
+    TRY(apply(root, "train.schedule=cosine", err));
+    if (!cJSON_IsString(name))
+        return 0;
+    longer = xasprintf("%s-tiny", name->valuestring);
+    cJSON_SetValuestring(name, longer);
+    free(longer);
+    return 0;
+}
+
 static int apply(cJSON *root, const char *set, struct err *err)
 {
     const char *equals = strchr(set, '=');
@@ -165,6 +218,8 @@ static int apply(cJSON *root, const char *set, struct err *err)
 
     if (!equals || equals == set)
         return err_set(err, ERR_ARG, "\"%.60s\": not KEY=VALUE", set);
+    if (!strncmp(set, "scale=", 6))
+        return scale(root, equals + 1, err);
     key = xstrndup(set, (size_t)(equals - set));
     v = find(root, key);
     rc = v ? set_value(v, key, equals + 1, err) : no_such(root, key, err);

@@ -21,7 +21,9 @@ struct preset {
 /* Reads the preset name (a file, or one of fm1..fm9, small, tiny: preset_find)
  * and puts n settings "KEY=VALUE" into it. A key names a field by dots:
  * train.lr, encoder.layers, tokens.0.codes. The field must exist, and the value
- * be of its type: a number, true or false, any text, a JSON array. ERR_ARG for
+ * be of its type: a number, true or false, any text, a JSON array. "scale=tiny"
+ * shrinks the model, the batch and the run, and keeps encoder type, rate, crop
+ * and tokens; settings behind it count. ERR_ARG for
  * a bad setting, with what may have been meant; else as json_read,
  * config_parse and settings_parse, with the file's name. */
 int preset_open(struct preset *p, const char *name, const char *const *set,

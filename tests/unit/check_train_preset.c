@@ -70,6 +70,43 @@ START_TEST(preset_open_published)
 }
 END_TEST
 
+/* Each of them scaled down: what the paper compares stays. */
+START_TEST(preset_open_scaled)
+{
+    static const char *const set[] = { "scale=tiny", "train.steps=7" };
+    static const char *const wrong[] = { "scale=huge" };
+    struct preset t;
+
+    for (int i = 1; i <= 9; i++) {
+        char name[8];
+        struct preset p, q;
+
+        snprintf(name, sizeof(name), "fm%d", i);
+        p = open_with(name, NULL, 0);
+        q = open_with(name, set, 2);
+        ck_assert(!strncmp(q.model.name, name, 3) &&
+                  !strcmp(q.model.name + 3, "-tiny"));
+        ck_assert(q.model.encoder.type == p.model.encoder.type &&
+                  q.model.encoder.rate == p.model.encoder.rate &&
+                  q.model.encoder.dim == 64 &&
+                  q.model.encoder.layers == p.model.encoder.layers / 4);
+        ck_assert(q.train.crop == p.train.crop &&
+                  q.model.window == p.model.window &&
+                  q.train.mask == p.train.mask &&
+                  q.train.mixture == p.train.mixture &&
+                  q.train.cqt_weight == p.train.cqt_weight);
+        ck_assert(q.train.batch * q.train.crop == 60 && q.train.steps == 7);
+        ck_assert_int_eq(q.model.n_tokens, p.model.n_tokens);
+        ck_assert_mem_eq(q.model.tokens, p.model.tokens,
+                         (size_t)p.model.n_tokens * sizeof(*p.model.tokens));
+        preset_release(&p);
+        preset_release(&q);
+    }
+    ck_assert_int_eq(preset_open(&t, "fm7", wrong, 1, &err), ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "tiny"));
+}
+END_TEST
+
 START_TEST(preset_open_small)
 {
     struct preset p = open_with("small", NULL, 0);
@@ -200,6 +237,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, preset_open_published);
+    tcase_add_test(t, preset_open_scaled);
     tcase_add_test(t, preset_open_small);
     tcase_add_test(t, preset_open_sets);
     tcase_add_test(t, preset_write_reads_back);
