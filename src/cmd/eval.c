@@ -132,7 +132,8 @@ static int run_paper(const struct eval_options *o,
     const struct opt_list *models = &o->common.models;
     struct paper p = { .root = o->root, .common = &o->common, .usage = usage,
                        .trim_s = o->trim > 0 ? o->trim : -INFINITY,
-                       .jobs = o->jobs };
+                       .jobs = o->jobs, .finetune = o->finetune,
+                       .steps = o->steps, .probe = cmd_probe };
     struct stat st;
     int rc;
 
@@ -186,6 +187,9 @@ static int check(const struct eval_options *o, int n, char **operand,
 
     if (o->common.format && !strcmp(o->common.format, "md"))
         return err_set(err, ERR_ARG, "--format md is for mfm eval paper");
+    if (o->finetune || o->steps)
+        return err_set(err, ERR_ARG, "--finetune and --steps are for mfm eval "
+                       "paper");
     if (!o->dataset != !o->root)
         return err_set(err, ERR_ARG, "--dataset and --root go together");
     if (o->split && !o->dataset)
@@ -269,6 +273,10 @@ int cmd_eval(int argc, char **argv)
         { 0, "split", OPT_CHOICE, &o.split, "S", "its songs: train, valid, "
           "test or all (default: test if there is any, else all)", 0, 0,
           "train|valid|test|all" },
+        { 0, "finetune", OPT_FLAG, &o.finetune, NULL, "paper: train heads and "
+          "the encoder with them, for each task", 0, 0, NULL },
+        { 0, "steps", OPT_INT, &o.steps, "N", "paper: steps of heads that are "
+          "trained (default: as mfm probe)", 1, 1e9, NULL },
         { 0, "check", OPT_FLAG, &o.check, NULL, "say what of the dataset is "
           "complete, missing or broken", 0, 0, NULL },
         { .kind = OPT_END }
@@ -279,11 +287,12 @@ int cmd_eval(int argc, char **argv)
         "mfm eval TASK --compare [OPTIONS] REF A B\n"
         "mfm eval TASK --dataset NAME --root DIR [--split S] [OPTIONS]\n"
         "mfm eval --dataset NAME --root DIR --check [OPTIONS]\n"
-        "mfm eval paper [--root DIR] [-m MODEL]... [OPTIONS]",
+        "mfm eval paper [--root DIR] [-m MODEL]... [--finetune] [OPTIONS]",
         "Scores label files against references, as mir_eval does. TASK is\n"
         "beats, chords, structure, key, tempo or tag; REF and EST are files,\n"
         "folders or NDJSON of mfm. paper prints the table of the paper and,\n"
-        "with --root, what each model reaches on the datasets below it.\n",
+        "with --root, what each model reaches on the datasets below it, with\n"
+        "heads that are trained first where it has none.\n",
         own, CMD_MODEL | CMD_MODELS | CMD_OUTPUT | CMD_FORMAT | CMD_PROGRESS
     };
     int n = 0, rc;

@@ -13,7 +13,7 @@ struct eval_options {
     struct cmd_common common;
     enum annot_task task;
     double trim; /* 0 keeps all */
-    int per_file, compare, most, jobs, check;
+    int per_file, compare, most, jobs, check, finetune, steps;
     const char *dataset, *root, *split;
 };
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "cmd/measure.h"
+#include "cmd/paperhead.h"
 #include "eval/beat.h"
 #include "eval/chord.h"
 #include "eval/segment.h"
@@ -21,20 +22,25 @@
 /* What Table 1 tests: the columns from `column` on are these scores. */
 static const struct test {
     enum annot_task task;
-    const char *head, *dataset, *split;
+    const char *head, *learns; /* and the dataset that it learns from */
+    const char *dataset, *split;
     int column, n;
     int score[2];
     int decimals;
     double paper, release; /* outputs of the head in a second */
 } tests[] = {
-    { ANNOT_BEATS, "beats", "gtzan", "test", 0, 2,
+    { ANNOT_BEATS, "beats", "harmonix", "gtzan", "test", 0, 2,
       { EVAL_BEAT_F, EVAL_BEAT_COUNT }, 3, 20, 50 },
-    { ANNOT_CHORDS, "chords", "hooktheory", "test (own split)", 2, 1,
+    { ANNOT_CHORDS, "chords", "hooktheory", "hooktheory",
+      "test (own split)", 2, 1,
       { EVAL_CHORD_MAJMIN }, 3, 8, 16 },
-    { ANNOT_STRUCTURE, "structure", "harmonix", "test (own split)", 3, 2,
+    { ANNOT_STRUCTURE, "structure", "harmonix", "harmonix",
+      "test (own split)", 3, 2,
       { EVAL_SEGMENT_ACCURACY, EVAL_SEGMENT_F05 }, 3, 5, 8 },
-    { ANNOT_KEY, "key", "giantsteps", "test", 5, 1, { 0 }, 3, 0.5, 0.5 },
-    { ANNOT_TAGS, "tag", "magnatagatune", "test", 6, 2, { 0, 1 }, 4, 0, 0 },
+    { ANNOT_KEY, "key", "hooktheory", "giantsteps", "test", 5, 1, { 0 }, 3,
+      0.5, 0.5 },
+    { ANNOT_TAGS, "tag", "magnatagatune", "magnatagatune", "test", 6, 2,
+      { 0, 1 }, 4, 0, 0 },
 };
 enum { TESTS = ARRAY_LEN(tests) };
 
@@ -108,13 +114,14 @@ static char *size_of(const struct model *m)
     return xasprintf(n < 1e7 ? "%.1fM" : "%.0fM", n / 1e6);
 }
 
-static void describe(struct table1_row *row, const struct model *m)
+static void describe(struct table1_row *row, const struct model *m,
+                     int finetune)
 {
     static const char *const encoders[] = { "Conformer", "BERT" };
     static const char *const tokens[] = { "random", "kmeans", "rvq" };
     const struct model_config *c = &m->config;
 
-    row->name = xstrdup(c->name);
+    row->name = xasprintf("%s%s", c->name, finetune ? "-finetune" : "");
     row->encoder = encoders[c->encoder.type];
     row->size = size_of(m);
     row->tokens = c->n_tokens ? tokens[c->tokens[0].type] : NULL;
@@ -166,6 +173,42 @@ static void measure(struct paper *p, struct table1_row *row,
     free(dir);
 }
 
+/* With a head of its own, or one that is trained now. */
+static void measure_head(struct paper *p, struct table1_row *row,
+                         const struct test *t, struct model *m,
+                         const char *path)
+{
+    const struct head_config *head = config_head(&m->config, t->head);
+    const struct paperhead h = {
+        .task = t->head, .dataset = t->learns, .root = p->root,
+        .finetune = p->finetune, .steps = p->steps, .common = p->common,
+        .probe = p->probe
+    };
+    struct model *with = NULL;
+    struct err err = { 0 };
+    char *trained = NULL;
+    int rc;
+
+    if (head && !p->finetune) {
+        measure(p, row, t, path, head);
+        return;
+    }
+    rc = paperhead_make(&trained, &h, m, path, &err);
+    if (!rc)
+        rc = model_open(&with, trained, &err);
+    if (!rc)
+        head = config_head(&with->config, t->head);
+    if (rc == ERR_ARG)
+        add_note(p, "%s, %s: the model has no head for it, and %s", row->name,
+                 t->head, err.msg);
+    else if (rc)
+        fail(p, &err);
+    else
+        measure(p, row, t, trained, head);
+    model_free(with);
+    free(trained);
+}
+
 static void measure_model(struct paper *p, const char *name, const bool *there)
 {
     struct table1_row *row = p->row + p->measured.n;
@@ -178,18 +221,11 @@ static void measure_model(struct paper *p, const char *name, const bool *there)
         goto out;
     }
     p->measured.n++;
-    describe(row, m);
+    describe(row, m, p->finetune);
     add_note(p, "%s: %s, SHA-256 %.8s", row->name, path, model_sha256(m));
-    for (size_t i = 0; i < TESTS; i++) {
-        const struct test *t = tests + i;
-        const struct head_config *head = config_head(&m->config, t->head);
-
-        if (!head)
-            add_note(p, "%s, %s: the model has no head for it", row->name,
-                     t->head);
-        else if (there[i])
-            measure(p, row, t, path, head);
-    }
+    for (size_t i = 0; i < TESTS; i++)
+        if (there[i])
+            measure_head(p, row, tests + i, m, path);
 out:
     model_free(m);
     free(path);

@@ -15,6 +15,8 @@ struct paper {
     const struct cmd_usage *usage;
     double trim_s;
     int jobs; /* threads that score */
+    int finetune, steps; /* of heads that are trained: paperhead.h */
+    int (*probe)(int argc, char **argv);
     /* results: for table1_text and the others, until paper_release */
     struct table1_measured measured;
     int failed; /* exit code: CMD_FAILED if a model, a dataset that is there, or
@@ -27,8 +29,10 @@ struct paper {
 
 /* Beats on gtzan, chords on hooktheory, structure on harmonix, key on
  * giantsteps, tags on magnatagatune, each on its test songs (an own split where
- * the paper's is not published) with the model's heads at their own rates. What
- * cannot be measured is empty, and a note says why. */
+ * the paper's is not published) with the model's heads at their own rates, or,
+ * where it has none or is to be fine-tuned, with one that is trained first
+ * (paperhead.h) on what the paper's learned from. What cannot be measured is
+ * empty, and a note says why. */
 void paper_measure(struct paper *p);
 void paper_release(struct paper *p);
 

@@ -142,6 +142,7 @@ static int add_songs(struct songs *s, const struct job *j,
 static int read_songs(struct job *j, struct err *err)
 {
     struct opt_list none = {0};
+    int rc;
 
     TRY(add_songs(&j->train, j, &j->data, SONGS_TRAIN, err));
     if (j->train.no_audio)
@@ -149,8 +150,12 @@ static int read_songs(struct job *j, struct err *err)
                  j->train.no_audio);
     if (!j->dev.n && !j->dataset)
         return 0;
-    return add_songs(&j->held, j, j->dev.n ? &j->dev : &none, SONGS_VALID,
-                     err);
+    rc = add_songs(&j->held, j, j->dev.n ? &j->dev : &none, SONGS_VALID, err);
+    if (rc != ERR_ARG || j->dev.n)
+        return rc;
+    log_warn("%s: too few songs to hold some back: all steps will be made",
+             j->root);
+    return 0;
 }
 
 static size_t limit_of(const struct job *j)

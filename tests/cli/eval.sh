@@ -502,5 +502,43 @@ END
     expect_in_stdout "chords: HookTheory (SheetSage) is not in paper/hooktheory"
     expect_in_stdout "structure: harmonix, test (own split), songs: 1 ("
     left
+    # heads that an encoder lacks are trained, as by mfm probe, and kept
+    rm -r paper/gtzan
+    mv hook paper/hooktheory
+    MFM_PRESETS=$TOP_SRCDIR/data/presets XDG_CACHE_HOME=$TMP/cache
+    export MFM_PRESETS XDG_CACHE_HOME
+    run pretrain --preset tiny --set encoder.dim=16 --set encoder.layers=1 \
+        --set encoder.ffn=32 --set encoder.conv_dim=4 --set mel.bands=16 \
+        --set tokens.0.codes=32 --set train.crop=1.2 --steps 1 --threads 1 \
+        --set window=3 --data paper/harmonix/audio -o enc
+    expect_exit 0
+    run eval paper --root paper -m ./enc/model.safetensors --steps 3 -q \
+        --trim 0 --threads 1 --format tsv
+    expect_exit 1 # this hooktheory has no test songs for the chords
+    expect_one_line_stderr
+    expect_in_stderr "no songs with labels for 'chords' in the split 'test'"
+    cp stdout row
+    grep -q "^tiny	Conformer	" row || fail "a row for the encoder expected"
+    run eval paper --root paper -m ./enc/model.safetensors --steps 3 -q \
+        --trim 0 --threads 1 --format tsv
+    expect_same row stdout
+    set -- cache/mfm/heads/*.safetensors
+    [ $# -eq 3 ] || fail "three heads expected: $*"
+    run probe structure -m ./enc/model.safetensors --dataset harmonix \
+        --root paper/harmonix --protocol paper --steps 3 --threads 1 -q \
+        -o own.safetensors
+    expect_exit 0
+    run eval structure --dataset harmonix --root paper/harmonix --split test \
+        -m ./own.safetensors --threads 1 --format tsv
+    score=$(awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++)
+        if ($i == "Frame accuracy") at = i }
+        $1 == "mean" { printf "%.3f", $at }' stdout)
+    grep -q "^tiny	.*	$score	" row || fail "$score of structure in row"
+    run eval paper --root paper -m ./enc/model.safetensors --steps 3 -q \
+        --trim 0 --threads 1 --finetune --format tsv
+    expect_exit 1
+    expect_one_line_stderr
+    grep -q "^tiny-finetune	" stdout || fail "a fine-tuned row expected"
+    expect_usage eval beats --dataset folder --root ref --finetune
 fi
 exit 0
