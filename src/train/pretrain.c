@@ -211,6 +211,28 @@ static int make_desks(struct pretrain *t, struct err *err)
     return 0;
 }
 
+static void clear_desks(struct pretrain *t)
+{
+    for (int i = 0; t->run && i < t->c->threads; i++) {
+        tokenizer_run_free(t->run[i]);
+        free(t->token[i]);
+    }
+    free(t->run);
+    free(t->token);
+    t->run = NULL;
+    t->token = NULL;
+    tokenizer_free(t->tokenizer);
+    t->tokenizer = NULL;
+}
+
+/* Fitted tokens come with the checkpoint: what was made before is of none. */
+static int renew_tokens(struct pretrain *t, struct err *err)
+{
+    clear_desks(t);
+    TRY(make_tokenizer(t, err));
+    return make_desks(t, err);
+}
+
 /* Takes the tokens' tensors of a model; every one must be there. */
 static int take_tokens(struct pretrain *t, struct model *m, struct err *err)
 {
@@ -317,12 +339,7 @@ static void tear_down(struct pretrain *t)
 {
     loader_free(t->loader);
     sampler_free(t->sampler);
-    for (int i = 0; t->run && i < t->c->threads; i++) {
-        tokenizer_run_free(t->run[i]);
-        free(t->token[i]);
-    }
-    free(t->run);
-    free(t->token);
+    clear_desks(t);
     for (int k = 0; k < t->streams; k++)
         free(t->target[k]);
     validate_release(&t->valid);
@@ -331,7 +348,6 @@ static void tear_down(struct pretrain *t)
     across_release(&t->across);
     optim_release(&t->optim);
     net_free(t->net);
-    tokenizer_free(t->tokenizer);
     tensor_release(&t->dtop);
     params_release(&t->params);
     free(t->dhidden);
@@ -340,6 +356,18 @@ static void tear_down(struct pretrain *t)
 }
 
 /* ---- a step ---- */
+
+static int make_valid(struct pretrain *t, struct err *err)
+{
+    struct validate_config c = {
+        .corpus = t->c->valid, .sampler = t->sampler, .crop = t->samples,
+        .time = t->time, .frames = t->frames, .streams = t->streams,
+        .codes = t->masked.codes, .threads = t->c->threads
+    };
+
+    return t->c->valid && !dist_rank(t->c->dist)
+               ? validate_init(&t->valid, &c, err) : 0;
+}
 
 static int begin(void *ctx, int64_t step, struct err *err)
 {
@@ -361,7 +389,11 @@ static int begin(void *ctx, int64_t step, struct err *err)
         c.count = (uint32_t)t->share;
     }
     sampler_parts(t->sampler, c.part_bytes);
-    rc = loader_new(&t->loader, &c, err);
+    rc = t->c->resume ? renew_tokens(t, err) : 0;
+    if (!rc)
+        rc = make_valid(t, err);
+    if (!rc)
+        rc = loader_new(&t->loader, &c, err);
     if (!rc && !dist_rank(t->c->dist))
         rc = preset_write(t->c->preset, path, err);
     free(path);
@@ -559,17 +591,6 @@ static int valid(void *ctx, int64_t step, struct loop_row *row,
     return 0;
 }
 
-static int make_valid(struct pretrain *t, struct err *err)
-{
-    struct validate_config c = {
-        .corpus = t->c->valid, .sampler = t->sampler, .crop = t->samples,
-        .time = t->time, .frames = t->frames, .streams = t->streams,
-        .codes = t->masked.codes, .threads = t->c->threads
-    };
-
-    return t->c->valid ? validate_init(&t->valid, &c, err) : 0;
-}
-
 static int check(const struct pretrain_config *c, struct err *err)
 {
     if (c->preset->train.precision == TRAIN_FP16)
@@ -590,8 +611,6 @@ int pretrain_run(const struct pretrain_config *c, struct backend *be,
         rc = set_up(&t, err);
     t.path = xasprintf("%s/model.safetensors", c->dir);
     preset_print(c->preset, &json);
-    if (!rc)
-        rc = make_valid(&t, err);
     if (c->agree)
         rc = c->agree(c->ctx, rc, err);
     if (!rc)
