@@ -181,7 +181,7 @@ static int scale(cJSON *root, const char *to, struct err *err)
         { "encoder.dim", 64 }, { "encoder.heads", 2 }, { "encoder.ffn", 256 },
         { "encoder.conv_dim", 32 }, { "encoder.pos_groups", 4 },
         { "train.accumulate", 1 }, { "train.steps", 1000 },
-        { "train.lr", 1e-3 }, { "train.warmup", 100 },
+        { "train.lr", 1e-3 }, { "train.warmup", 50 },
         { "train.lr_floor", 0.05 }, { "train.log_every", 20 },
         { "train.valid_every", 500 }, { "train.save_every", 250 },
     };
