@@ -6,11 +6,11 @@ bad=0
 done=0
 if command -v mandoc >/dev/null 2>&1; then
     done=1
-    mandoc -T lint -W warning man/*.[15] || bad=1
+    mandoc -T lint -W warning man/*.[157] || bad=1
 fi
 if command -v groff >/dev/null 2>&1; then
     done=1
-    for page in man/*.[15]; do
+    for page in man/*.[157]; do
         said=$(groff -man -Tutf8 -ww -z "$page" 2>&1)
         if [ -n "$said" ]; then
             echo "$page: $said"
