@@ -132,7 +132,11 @@ until [ -f killed/checkpoints/step-000000009.safetensors ]; do
     kill -0 $job 2>/dev/null || fail "a run that goes on expected"
     sleep 0.1
 done
-victim=$(pgrep -f -- "--steps 100000 -o killed" | tail -n 1)
+victim=$(for d in /proc/[0-9]*; do
+    tr '\0' ' ' <"$d/cmdline" 2>/dev/null |
+        grep -q "^$MFM pretrain .*-o killed" && echo "${d#/proc/}"
+done | tail -n 1)
+[ -n "$victim" ] || fail "a worker in /proc expected"
 kill -9 "$victim"
 wait $job
 rc=$?
