@@ -250,3 +250,23 @@ int file_copy(const char *from, const char *to, struct err *err)
     file_unmap(&map);
     return rc;
 }
+
+int file_make_folders(const char *dir, struct err *err)
+{
+    char *path = xstrdup(dir);
+    struct stat st;
+    int rc = 0;
+
+    for (char *p = path + 1; *p; p++)
+        if (*p == '/') {
+            *p = '\0';
+            mkdir(path, 0777); /* a failure shows at the last one */
+            *p = '/';
+        }
+    if (mkdir(path, 0777) && errno != EEXIST)
+        rc = err_sys(err, "%s: cannot make the folder", dir);
+    else if (stat(path, &st) || !S_ISDIR(st.st_mode))
+        rc = err_set(err, ERR_IO, "%s: is not a folder", dir);
+    free(path);
+    return rc;
+}

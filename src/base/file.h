@@ -51,4 +51,7 @@ void file_out_abort(struct file_out *o);
 /* A copy of a whole file, which gets its name when it is complete. ERR_IO. */
 int file_copy(const char *from, const char *to, struct err *err);
 
+/* dir and what is missing above it; nothing where it is there. ERR_IO. */
+int file_make_folders(const char *dir, struct err *err);
+
 #endif

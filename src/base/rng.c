@@ -45,3 +45,12 @@ void rng_block(uint32_t out[4], uint64_t seed, uint64_t stream,
 
     rng_philox(out, counter, key);
 }
+
+uint64_t rng_name(const char *s)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+    return h;
+}

@@ -17,4 +17,7 @@ void rng_philox(uint32_t out[4], const uint32_t counter[4],
 void rng_block(uint32_t out[4], uint64_t seed, uint64_t stream,
                uint64_t block);
 
+/* FNV-1a of a text, as a stream or to tell names apart. */
+uint64_t rng_name(const char *s);
+
 #endif

@@ -44,26 +44,6 @@ static int check_collisions(const char *dir, const struct inputs *in,
     return rc;
 }
 
-static int make_folders(const char *dir, struct err *err)
-{
-    char *path = xstrdup(dir);
-    struct stat st;
-    int rc = 0;
-
-    for (char *p = path + 1; *p; p++)
-        if (*p == '/') {
-            *p = '\0';
-            mkdir(path, 0777); /* a failure shows at the last one */
-            *p = '/';
-        }
-    if (mkdir(path, 0777) && errno != EEXIST)
-        rc = err_sys(err, "--out-dir %s: cannot make the folder", dir);
-    else if (stat(path, &st) || !S_ISDIR(st.st_mode))
-        rc = err_set(err, ERR_IO, "--out-dir %s: is not a folder", dir);
-    free(path);
-    return rc;
-}
-
 int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
                     int text, struct err *err)
 {
@@ -75,7 +55,11 @@ int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
     if (!*c->out_dir)
         return err_set(err, ERR_ARG, "--out-dir: no name given");
     TRY(check_collisions(c->out_dir, in, err));
-    return make_folders(c->out_dir, err);
+    if (file_make_folders(c->out_dir, err)) {
+        err_prefix(err, "--out-dir");
+        return ERR_IO;
+    }
+    return 0;
 }
 
 char *outputs_path(const char *dir, const char *input, const char *suffix)

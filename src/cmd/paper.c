@@ -199,7 +199,7 @@ static void measure_head(struct paper *p, struct table1_row *row,
     if (!rc)
         head = config_head(&with->config, t->head);
     if (rc == ERR_ARG)
-        add_note(p, "%s, %s: the model has no head for it, and %s", row->name,
+        add_note(p, "%s, %s: a head must be trained, but %s", row->name,
                  t->head, err.msg);
     else if (rc)
         fail(p, &err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cmd/paperhead.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "base/rng.h"
 #include "base/xalloc.h"
 
 /* ---- where it is kept ---- */
@@ -25,37 +26,22 @@ static int make_folder(char **out, struct err *err)
     else
         return err_set(err, ERR_IO, "nowhere to keep trained heads: set HOME "
                        "or XDG_CACHE_HOME");
-    for (char *slash = strchr(*out + 1, '/'); slash;
-         slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        mkdir(*out, 0777); /* what failed shows below */
-        *slash = '/';
-    }
-    return mkdir(*out, 0777) && errno != EEXIST
-               ? err_sys(err, "%s: cannot make the folder", *out) : 0;
+    return file_make_folders(*out, err);
 }
 
-/* Two folders of datasets have heads of their own: FNV-1a. */
-static uint32_t hash(const char *s)
-{
-    uint32_t h = 0x811c9dc5u;
-
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x01000193u;
-    return h;
-}
-
+/* Two folders of datasets have heads of their own. */
 static int name_file(char **out, const struct paperhead *h, struct model *m,
                      const char *data, struct err *err)
 {
     char *folder = NULL, *real = realpath(data, NULL), steps[24] = "";
+    uint32_t where = (uint32_t)rng_name(real ? real : data);
     int rc = make_folder(&folder, err);
 
     if (h->steps)
         snprintf(steps, sizeof(steps), "-%d", h->steps);
     if (!rc)
         *out = xasprintf("%s/%.16s-%s-%08x-%s%s.safetensors", folder,
-                         model_sha256(m), h->task, hash(real ? real : data),
+                         model_sha256(m), h->task, where,
                          h->finetune ? "finetune" : "frozen", steps);
     free(real);
     free(folder);
@@ -91,6 +77,7 @@ static int probe(const struct paperhead *h, const char *model,
         ARG("--steps"), ARG(steps);
     if (c->threads)
         ARG("--threads"), ARG(threads);
+    ARG("--device"), ARG(c->device);
     ARG("--precision"), ARG(c->precision);
     ARG("--progress"), ARG(c->progress);
     if (c->quiet)
@@ -118,7 +105,7 @@ int paperhead_make(char **path, const struct paperhead *h, struct model *m,
     if (!rc)
         rc = name_file(path, h, m, data, err);
     if (!rc && access(*path, R_OK)) {
-        log_warn("%s: %s has no head: one learns from %s", h->task, model,
+        log_warn("%s: a head for %s learns from %s first", h->task, model,
                  data);
         if (probe(h, model, data, *path))
             rc = err_set(err, ERR_FORMAT, "%s: the head could not be trained",

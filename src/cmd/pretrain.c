@@ -370,7 +370,7 @@ static int dry_run(struct job *j, struct err *err)
     struct dryrun d;
 
     TRY(open_preset(j, err));
-    dryrun_make(&d, &j->config, j->ranks);
+    dryrun_make(&d, &j->config, j->ranks ? j->ranks : 1);
     dryrun_print(&d, &j->config, 0, &text);
     fputs(text.s, stdout);
     strbuf_release(&text);
@@ -414,6 +414,8 @@ static const char *misuse(const struct job *j)
     if (j->resume && (j->preset || j->tokens || j->init || j->keep_stats))
         return "--resume goes on as the run began: no --preset, --tokens, "
                "--init or --keep-stats";
+    if (j->ranks && !j->dry_run)
+        return "--ranks is for --dry-run: mpirun starts processes";
     if (j->tokens && j->codes)
         return "--tokens are computed, --codes are read: one of them";
     if (j->dataset && !j->root)
@@ -523,7 +525,7 @@ static int failed(struct job *j, struct err *err)
 int cmd_pretrain(int argc, char **argv)
 {
     struct job j = { .common = CMD_COMMON_INIT, .codec = "flac", .seed = -1,
-                     .loaders = 2, .ranks = 1 };
+                     .loaders = 2 };
     struct opt own[MOST_OPTIONS] = { { .kind = OPT_END } };
     const struct cmd_usage usage = {
         "pretrain",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rng.h"
 #include "base/xalloc.h"
 
 enum { HIDDEN, OUTPUT, LAYERS };
@@ -216,14 +217,12 @@ static int run_linear(struct head_train *h, struct tensor *y,
 /* Zeroes some of the hidden layer, the same in both passes. */
 static int drop(struct head_train *h, struct tensor *x, struct err *err)
 {
-    uint64_t stream = 0xcbf29ce484222325u; /* FNV-1a */
+    uint64_t stream = rng_name(h->c->task) +
+                      h->o.step * 0x9e3779b97f4a7c15u;
 
     if (h->o.dropout <= 0)
         return 0;
-    for (const char *s = h->c->task; *s; s++)
-        stream = (stream ^ (unsigned char)*s) * 0x100000001b3u;
-    return h->be->ops->dropout(h->be, x, x, h->o.dropout, h->o.seed,
-                               stream + h->o.step * 0x9e3779b97f4a7c15u, 0,
+    return h->be->ops->dropout(h->be, x, x, h->o.dropout, h->o.seed, stream, 0,
                                err);
 }
 

@@ -104,16 +104,6 @@ int params_zero_grad(struct params *p, struct err *err)
 
 /* ---- first values ---- */
 
-/* FNV-1a: the random stream of a tensor. */
-static uint64_t name_hash(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-    return h;
-}
-
 static double unit(uint32_t u)
 {
     return (u + 0.5) * 0x1p-32;
@@ -122,7 +112,7 @@ static double unit(uint32_t u)
 /* Two numbers of each block of four words, by Box and Muller for normals. */
 static void draw(const struct param *q, uint64_t seed, float *out)
 {
-    uint64_t stream = name_hash(q->name);
+    uint64_t stream = rng_name(q->name);
 
     for (int64_t j = 0; j < q->count; j += 2) {
         double pair[2];

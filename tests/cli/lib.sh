@@ -272,3 +272,13 @@ check_foreign() {
     expect_exit 0
     rm -f "$file"
 }
+
+# values RUN FIELD: of a field in the metrics of a run
+values() {
+    sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" "$1/metrics.ndjson"
+}
+
+# lines RUN: of the metrics, without times
+lines() {
+    sed 's/"hours_per_s":[^,]*,//' "$1/metrics.ndjson"
+}

@@ -48,11 +48,6 @@ again() {
         --steps "$3" -o "$2"
 }
 
-# the values of a field in the metrics of a run
-values() {
-    sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" "$1/metrics.ndjson"
-}
-
 # expect_near RUN RUN N: N losses and accuracies within 1e-5; gradients within
 # 1e-2, as a ReLU's argument that is almost 0 may fall to either side
 expect_near() {

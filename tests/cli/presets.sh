@@ -13,11 +13,6 @@ run tokenize --fit kmeans --rate 75 --codes 20,10 --sample 2000 \
     -o tokens.safetensors music/music1.wav music/music2.wav
 expect_exit 0
 
-# lines RUN: of the metrics, without times
-lines() {
-    sed 's/"hours_per_s":[^,]*,//' "$1/metrics.ndjson"
-}
-
 for name in fm1 fm2 fm3 fm4 fm5 fm6 fm7 fm8 fm9; do
     set -- --preset $name --set scale=tiny --set train.batch=1 --threads 1 \
         --set train.log_every=1 --set train.save_every=1 --data music \

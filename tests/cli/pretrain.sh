@@ -27,11 +27,6 @@ learn() {
     run pretrain $TINY --data music "$@" -o "$out"
 }
 
-# lines RUN: of the metrics, without times
-lines() {
-    sed 's/"hours_per_s":[^,]*,//' "$1/metrics.ndjson"
-}
-
 # expect_same_run RUN RUN: to the last digit
 expect_same_run() {
     lines "$1" >one
@@ -41,11 +36,6 @@ expect_same_run() {
     ls "$1/checkpoints" >one
     ls "$2/checkpoints" >two
     expect_same one two
-}
-
-# the values of a field in the metrics of a run
-values() {
-    sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" "$1/metrics.ndjson"
 }
 
 # ---- what cannot be meant ----
@@ -97,8 +87,10 @@ run pretrain $TINY --dry-run
 expect_exit 0
 expect_no_stderr
 expect_in_stdout "a step: 3 clips of 1.2 s"
-run pretrain --dry-run --preset fm7
+run pretrain --dry-run --preset fm7 --ranks 8
 expect_exit 0
+expect_in_stdout "8 processes: each moves 2.27 GB a step"
+expect_usage pretrain --ranks 8 --preset fm7 --data music -o r
 
 # ---- a run ----
 learn whole --steps 18 --valid held --set train.valid_every=9

@@ -38,6 +38,29 @@ START_TEST(file_copy_is_whole_or_not_there)
 }
 END_TEST
 
+/* All that is missing; what is there stays; a file in the way is named. */
+START_TEST(file_make_folders_below)
+{
+    char *deep = strdup(tree_path(&tree, "a/b/c"));
+    char *under = strdup(tree_path(&tree, "plain/x"));
+    FILE *f = fopen(tree_path(&tree, "plain"), "w");
+    struct err err = {0};
+
+    ck_assert_ptr_nonnull(f);
+    fclose(f);
+    ck_assert_msg(!file_make_folders(deep, &err), "%s", err.msg);
+    ck_assert_msg(!file_make_folders(deep, &err), "%s", err.msg);
+    ck_assert_int_eq(access(deep, X_OK), 0);
+    ck_assert_int_eq(file_make_folders(under, &err), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.msg, "plain/x"));
+    ck_assert_int_eq(file_make_folders(tree_path(&tree, "plain"), &err),
+                     ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.msg, "not a folder"));
+    free(deep);
+    free(under);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base/file");
@@ -45,6 +68,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, file_copy_is_whole_or_not_there);
+    tcase_add_test(t, file_make_folders_below);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

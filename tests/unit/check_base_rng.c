@@ -42,6 +42,15 @@ START_TEST(block_words)
 }
 END_TEST
 
+/* The published values of 64-bit FNV-1a. */
+START_TEST(name_known)
+{
+    ck_assert_uint_eq(rng_name(""), UINT64_C(0xcbf29ce484222325));
+    ck_assert_uint_eq(rng_name("a"), UINT64_C(0xaf63dc4c8601ec8c));
+    ck_assert_uint_eq(rng_name("foobar"), UINT64_C(0x85944171f73967e8));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base_rng");
@@ -49,6 +58,7 @@ int main(void)
 
     tcase_add_test(t, philox_known);
     tcase_add_test(t, block_words);
+    tcase_add_test(t, name_known);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

@@ -62,7 +62,7 @@ START_TEST(rounding)
     struct cpu_pack16 p = { 1, 6, 16 };
     uint16_t out[32 * 16];
 
-    cpu_pack16(&p, out, x, 0);
+    cpu_pack16(&p, out, x);
     ck_assert_int_eq(out[0], 0x3f80); /* to even, down */
     ck_assert_int_eq(out[2], 0x3f82); /* and up */
     ck_assert_int_eq(out[4], 0x7f80);

@@ -64,14 +64,13 @@ int cpu_pack(struct cpu *cpu, struct cpu_weights w, void *packed,
     struct cpu_pack16 pack;
 
     TRY(weights_md(w.user, &md, err));
-    if (cpu_pack16_of(&pack, md)) {
-        cpu_pack16(&pack, packed, data,
-                   w.plain->format_desc.blocking.strides[0] == 1);
+    if (w.plain->format_desc.blocking.strides[0] != 1 &&
+        cpu_pack16_of(&pack, md)) {
+        cpu_pack16(&pack, packed, data);
         return 0;
     }
-    if (!p) {
+    if (!p)
         TRY(make_reorder(cpu, &key, w.plain, md, 0, &p, err));
-    }
     return cpu_run(cpu, p, addr, err);
 }
 

@@ -98,10 +98,9 @@ void cpu_pack16_block(const struct cpu_pack16 *p, int64_t i, void *out,
         block_of(to, x + r * stride + c, stride, rows, cols, p->wide);
 }
 
-void cpu_pack16(const struct cpu_pack16 *p, void *out, const float *x,
-                int across)
+void cpu_pack16(const struct cpu_pack16 *p, void *out, const float *x)
 {
     #pragma omp parallel for
     for (int64_t i = 0; i < cpu_pack16_blocks(p); i++)
-        cpu_pack16_block(p, i, out, x, across ? p->rows : p->cols, across);
+        cpu_pack16_block(p, i, out, x, p->cols, 0);
 }
