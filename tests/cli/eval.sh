@@ -519,11 +519,13 @@ END
     expect_in_stderr "no songs with labels for 'chords' in the split 'test'"
     cp stdout row
     grep -q "^tiny	Conformer	" row || fail "a row for the encoder expected"
+    rm -r cache/mfm/heads/*.run
     run eval paper --root paper -m ./enc/model.safetensors --steps 3 -q \
         --trim 0 --threads 1 --format tsv
     expect_same row stdout
     set -- cache/mfm/heads/*.safetensors
     [ $# -eq 3 ] || fail "three heads expected: $*"
+    ls -d cache/mfm/heads/*.run 2>/dev/null && fail "no training expected"
     run probe structure -m ./enc/model.safetensors --dataset harmonix \
         --root paper/harmonix --protocol paper --steps 3 --threads 1 -q \
         -o own.safetensors
