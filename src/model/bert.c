@@ -177,13 +177,19 @@ static void layer_release(struct layer *l)
     block_norm_release(&l->ffn_norm);
 }
 
-void bert_free(struct bert *b)
+static void work_release(struct bert *b)
 {
     struct tensor *work[] = {
         &b->pos, &b->pos_bias, &b->wave, &b->piece[0], &b->piece[1], &b->mean,
         &b->inv_std, &b->scale, &b->shift, &b->h, &b->q, &b->k, &b->v, &b->wide
     };
 
+    for (size_t i = 0; i < ARRAY_LEN(work); i++)
+        tensor_release(work[i]);
+}
+
+void bert_free(struct bert *b)
+{
     if (!b)
         return;
     for (int i = 0; i < BERT_MAX_CONVS; i++)
@@ -195,8 +201,7 @@ void bert_free(struct bert *b)
     for (int i = 0; i < b->config->layers; i++)
         layer_release(&b->layer[i]);
     free(b->layer);
-    for (size_t i = 0; i < ARRAY_LEN(work); i++)
-        tensor_release(work[i]);
+    work_release(b);
     free(b);
 }
 

@@ -91,8 +91,10 @@ START_TEST(odd_sizes)
 
     ck_assert_ptr_null(a.base);
     ck_assert_ptr_nonnull(none);
+#ifndef __SANITIZE_ADDRESS__ /* which ends the process there */
     ck_assert_ptr_null(arena_take(&a, SIZE_MAX - 10));
     ck_assert_ptr_null(arena_take(&a, SIZE_MAX / 4));
+#endif
     arena_give(&a, p);
     arena_give(&a, none);
     arena_give(&a, NULL);
