@@ -24,9 +24,13 @@ struct matmul_opts {
     int accumulate; /* add to what y holds: residual connections */
 };
 
-/* Arithmetic of matrix products and convolutions. Sums are f32, and so is all
- * that a struct tensor holds, in either; images may hold 16-bit values. */
-enum precision { PRECISION_F32, PRECISION_BF16 };
+/* Arithmetic of matrix products and convolutions: of their operands, rounded.
+ * tf32 has 10 bits of mantissa, and is CUDA's alone, as fp16. Sums are f32, and
+ * so is all that a struct tensor holds, in each; images may hold 16-bit
+ * values. */
+enum precision {
+    PRECISION_F32, PRECISION_BF16, PRECISION_TF32, PRECISION_FP16
+};
 
 struct backend {
     const struct backend_ops *ops;
@@ -360,10 +364,15 @@ struct backend_ops {
                                 const struct tensor *norm, struct err *err);
 };
 
-/* Opens "cpu", "auto" (the best there is) or "cuda[:N]" (not built yet:
- * ERR_UNSUPPORTED). threads 0 means as many as the machine has. */
+/* Opens "cpu", "cuda[:N]" or "auto": the first GPU, else the CPU, with a
+ * warning where a GPU is there and cannot be used. The CUDA backend is a module
+ * that is loaded here (MFM_CUDA_MODULE, beside the program, or where it was
+ * installed); ERR_UNSUPPORTED says in one line what is missing. threads, of the
+ * CPU, 0: as many as the machine has. */
 int backend_open(struct backend **out, const char *device, int threads,
                  struct err *err);
+/* GPUs that the CUDA module sees; 0 without a module. */
+int backend_cuda_devices(void);
 void backend_close(struct backend *be); /* NULL is allowed */
 
 /* ERR_UNSUPPORTED if the device does not compute in p; weights and images made

@@ -285,6 +285,9 @@ static int cpu_set_precision(struct backend *be, enum precision p,
         dnnl_get_effective_cpu_isa() < dnnl_cpu_isa_avx512_core_bf16)
         return err_set(err, ERR_UNSUPPORTED, "--precision bf16: this processor "
                        "does not have it; use f32");
+    if (p == PRECISION_TF32 || p == PRECISION_FP16)
+        return err_set(err, ERR_UNSUPPORTED, "--precision tf32 and fp16 are "
+                       "for CUDA; the CPU has f32 and bf16");
     cpu_drop_all_copies(cpu_of(be));
     return 0;
 }

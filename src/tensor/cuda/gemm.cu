@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/cuda/blas.cuh"
+#include "tensor/cuda/common.cuh"
+
+/* ---- operands in 16 bit ---- */
+
+template <class T> __global__ void narrow_all(T *y, const float *x, int64_t n)
+{
+    FOR_EACH(i, n)
+        y[i] = from_float<T>(x[i]);
+}
+
+int cuda_narrow(struct cuda *c, void *y, const float *x, int64_t n,
+                struct err *err)
+{
+    if (c->base.precision == PRECISION_FP16)
+        return LAUNCH(narrow_all<f16>, cuda_grid(c, n), BLOCK, 0, (f16 *)y, x,
+                      n);
+    return LAUNCH(narrow_all<bf16>, cuda_grid(c, n), BLOCK, 0, (bf16 *)y, x, n);
+}
+
+/* *out: x as a product wants it, itself or a copy in work memory. */
+static int narrowed(struct cuda *c, int which, const float *x, int64_t n,
+                    const void **out, struct err *err)
+{
+    void *copy;
+
+    *out = x;
+    if (!cuda_is_16(c))
+        return 0;
+    TRY(cuda_buf(c, which, (size_t)n * sizeof(uint16_t), &copy, err));
+    *out = copy;
+    return cuda_narrow(c, copy, x, n, err);
+}
+
+static enum operand operand_of(const struct cuda *c)
+{
+    switch (c->base.precision) {
+    case PRECISION_BF16:
+        return OPERAND_BF16;
+    case PRECISION_FP16:
+        return OPERAND_F16;
+    case PRECISION_TF32:
+        return OPERAND_TF32;
+    default:
+        return OPERAND_F32;
+    }
+}
+
+/* ---- weights in 16 bit, kept from one call to the next ---- */
+
+struct copy {
+    const float *data; /* of the weights; n of them */
+    int64_t n;
+    void *narrow;
+    int stale;
+};
+struct weights {
+    struct copy *copy;
+    size_t n, cap;
+};
+
+static void drop(struct cuda *c, size_t i)
+{
+    struct weights *w = c->weights;
+
+    cudaFreeAsync(w->copy[i].narrow, c->stream);
+    w->copy[i] = w->copy[--w->n];
+}
+
+void cuda_drop_copies(struct cuda *c, const float *data, int64_t n)
+{
+    struct weights *w = c->weights;
+
+    for (size_t i = w ? w->n : 0; i-- > 0;)
+        if (w->copy[i].data < data + n && data < w->copy[i].data + w->copy[i].n)
+            drop(c, i);
+}
+
+void cuda_drop_all_copies(struct cuda *c)
+{
+    struct weights *w = c->weights;
+
+    while (w && w->n)
+        drop(c, w->n - 1);
+    if (w) {
+        free(w->copy);
+        memset(w, 0, sizeof(*w));
+    }
+}
+
+/* Memory of copies that nothing asked for since the last change is freed. */
+void cuda_weights_changed(struct backend *be)
+{
+    struct weights *w = cuda_of(be)->weights;
+
+    for (size_t i = w ? w->n : 0; i-- > 0;)
+        if (w->copy[i].stale)
+            drop(cuda_of(be), i);
+        else
+            w->copy[i].stale = 1;
+}
+
+static int new_copy(struct cuda *c, const float *data, int64_t n,
+                    struct copy **out, struct err *err)
+{
+    struct weights *w = c->weights;
+    struct copy made = { data, n, NULL, 1 };
+
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? 2 * w->cap : 64;
+        void *more = realloc(w->copy, cap * sizeof(*w->copy));
+
+        if (!more)
+            return err_set(err, ERR_NOMEM, "no memory for %zu copies", cap);
+        w->copy = (struct copy *)more;
+        w->cap = cap;
+    }
+    TRY(cuda_check(cudaMallocAsync(&made.narrow, (size_t)n * sizeof(uint16_t),
+                                   c->stream), "weights", err));
+    w->copy[w->n] = made;
+    *out = &w->copy[w->n++];
+    return 0;
+}
+
+/* *out: the n weights at data as a product wants them. */
+static int kept_copy(struct cuda *c, const float *data, int64_t n,
+                     const void **out, struct err *err)
+{
+    struct copy *found = NULL;
+
+    *out = data;
+    if (!cuda_is_16(c))
+        return 0;
+    if (!c->weights)
+        c->weights = (struct weights *)calloc(1, sizeof(*c->weights));
+    if (!c->weights)
+        return err_set(err, ERR_NOMEM, "no memory for weights");
+    for (size_t i = 0; i < c->weights->n && !found; i++)
+        if (c->weights->copy[i].data == data && c->weights->copy[i].n == n)
+            found = &c->weights->copy[i];
+    if (!found)
+        TRY(new_copy(c, data, n, &found, err));
+    *out = found->narrow;
+    if (!found->stale)
+        return 0;
+    found->stale = 0;
+    return cuda_narrow(c, found->narrow, data, n, err);
+}
+
+/* ---- sums over rows ---- */
+
+/* Block (x, y): 32 columns, the rows of part y; warps share the rows. */
+__global__ void column_parts(float *part, const float *x, int64_t rows,
+                             int64_t n, int64_t step)
+{
+    SHARED2(float, sum, 8, 33);
+    int64_t col = (int64_t)blockIdx.x * 32 + threadIdx.x;
+    int64_t from = blockIdx.y * step, to = from + step < rows ? from + step
+                                                              : rows;
+    float v = 0;
+
+    for (int64_t r = from + threadIdx.y; r < to && col < n; r += 8)
+        v += x[r * n + col];
+    sum[threadIdx.y][threadIdx.x] = v;
+    __syncthreads();
+    if (threadIdx.y)
+        return;
+    for (int i = 1; i < 8; i++)
+        v += sum[i][threadIdx.x];
+    if (col < n)
+        part[blockIdx.y * n + col] = v;
+}
+
+__global__ void column_fold(float *sum, const float *part, int64_t parts,
+                            int64_t n, float scale, float keep)
+{
+    FOR_EACH(i, n) {
+        float v = 0;
+
+        for (int64_t k = 0; k < parts; k++)
+            v += part[k * n + i];
+        sum[i] = scale * v + (keep ? keep * sum[i] : 0);
+    }
+}
+
+int cuda_column_sums(struct cuda *c, float *sum, const float *x, int64_t rows,
+                     int64_t n, float scale, float keep, struct err *err)
+{
+    int64_t step = rows / 64 > 128 ? (rows + 63) / 64 : 128;
+    int64_t parts = (rows + step - 1) / step;
+    void *part;
+
+    TRY(cuda_buf(c, CUDA_BUF_SUMS, (size_t)(parts * n + 1) * sizeof(float),
+                 &part, err));
+    if (parts)
+        TRY(LAUNCH(column_parts, dim3((unsigned)((n + 31) / 32),
+                                      (unsigned)parts), dim3(32, 8), 0,
+                   (float *)part, x, rows, n, step));
+    return LAUNCH(column_fold, cuda_grid(c, n), BLOCK, 0, sum,
+                  (const float *)part, parts, n, scale, keep);
+}
+
+/* ---- the operations ---- */
+
+__global__ void scaled(float *y, const float *x, int64_t n, float scale)
+{
+    FOR_EACH(i, n)
+        y[i] = scale * x[i];
+}
+
+/* cuBLASLt adds the bias as it is behind the scale. */
+static int scaled_bias(struct cuda *c, struct gemm *g, struct err *err)
+{
+    void *copy;
+
+    if (!g->bias || g->alpha == 1)
+        return 0;
+    TRY(cuda_buf(c, CUDA_BUF_BIAS, (size_t)g->n * sizeof(float), &copy, err));
+    TRY(LAUNCH(scaled, cuda_grid(c, g->n), BLOCK, 0, (float *)copy, g->bias,
+               g->n, g->alpha));
+    g->bias = (const float *)copy;
+    return 0;
+}
+
+/* d (m, n) of a (m, k) and b (k, n), each lying so or transposed. */
+static struct gemm product(const struct cuda *c, float *d, int64_t m, int64_t n,
+                           int64_t k, int a_trans, int b_trans)
+{
+    struct gemm g = {};
+
+    g.d = d;
+    g.m = m;
+    g.n = n;
+    g.k = k;
+    g.a_trans = a_trans;
+    g.b_trans = b_trans;
+    g.lda = a_trans ? m : k;
+    g.ldb = b_trans ? k : n;
+    g.ldd = n;
+    g.alpha = 1;
+    g.operand = operand_of(c);
+    g.batch = 1;
+    return g;
+}
+
+int cuda_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
+                const struct tensor *w, const struct tensor *bias,
+                struct matmul_opts opts, struct err *err)
+{
+    struct cuda *c = cuda_of(be);
+    int64_t m = tensor_rows(x), k = tensor_cols(x), n = tensor_cols(y);
+    struct gemm g = product(c, y->data, m, n, k, 0, 1);
+
+    assert(tensor_rows(y) == m && tensor_count(w) == n * k);
+    assert(!bias || tensor_count(bias) == n);
+    if (!m)
+        return 0;
+    g.alpha = opts.scale ? opts.scale : 1;
+    g.beta = opts.accumulate ? 1 : 0;
+    g.bias = bias ? bias->data : NULL;
+    TRY(narrowed(c, CUDA_BUF_X, x->data, m * k, &g.a, err));
+    TRY(kept_copy(c, w->data, n * k, &g.b, err));
+    TRY(scaled_bias(c, &g, err));
+    TRY(blas_gemm(c, &g, err));
+    return opts.act ? cuda_act(be, y, y, opts.act, err) : 0;
+}
+
+/* ready: the operand dy as matmul_dw had it converted. */
+static int product_dx(struct backend *be, struct tensor *dx,
+                      const struct tensor *dy, const struct tensor *w,
+                      struct matmul_opts opts, const void *ready,
+                      struct err *err)
+{
+    struct cuda *c = cuda_of(be);
+    int64_t m = tensor_rows(dy), k = tensor_cols(dy), n = tensor_cols(dx);
+    struct gemm g = product(c, dx->data, m, n, k, 0, 0);
+
+    assert(tensor_rows(dx) == m && tensor_count(w) == n * k);
+    if (!m)
+        return 0;
+    g.alpha = opts.scale ? opts.scale : 1;
+    g.beta = opts.accumulate ? 1 : 0;
+    g.a = ready;
+    if (!ready)
+        TRY(narrowed(c, CUDA_BUF_X, dy->data, m * k, &g.a, err));
+    TRY(kept_copy(c, w->data, n * k, &g.b, err));
+    return blas_gemm(c, &g, err);
+}
+
+int cuda_matmul_dx(struct backend *be, struct tensor *dx,
+                   const struct tensor *dy, const struct tensor *w,
+                   struct matmul_opts opts, struct err *err)
+{
+    return product_dx(be, dx, dy, w, opts, NULL, err);
+}
+
+static int product_dw(struct backend *be, struct tensor *dw,
+                      struct tensor *dbias, const struct tensor *dy,
+                      const struct tensor *x, float scale, const void **ready,
+                      struct err *err)
+{
+    struct cuda *c = cuda_of(be);
+    int64_t k = tensor_rows(dy), m = tensor_cols(dy), n = tensor_cols(x);
+    struct gemm g = product(c, dw->data, m, n, k, 1, 0);
+
+    assert(tensor_rows(x) == k && tensor_count(dw) == m * n);
+    assert(!dbias || tensor_count(dbias) == m);
+    *ready = NULL;
+    if (!k)
+        return 0;
+    g.alpha = scale ? scale : 1;
+    g.beta = 1;
+    if (dbias)
+        TRY(cuda_column_sums(c, dbias->data, dy->data, k, m, g.alpha, 1, err));
+    TRY(narrowed(c, CUDA_BUF_X, dy->data, k * m, &g.a, err));
+    TRY(narrowed(c, CUDA_BUF_Y, x->data, k * n, &g.b, err));
+    *ready = g.a;
+    return blas_gemm(c, &g, err);
+}
+
+int cuda_matmul_dw(struct backend *be, struct tensor *dw, struct tensor *dbias,
+                   const struct tensor *dy, const struct tensor *x, float scale,
+                   struct err *err)
+{
+    const void *ready;
+
+    return product_dw(be, dw, dbias, dy, x, scale, &ready, err);
+}
+
+int cuda_matmul_backward(struct backend *be, struct tensor *dx,
+                         struct tensor *dw, struct tensor *dbias,
+                         const struct tensor *dy, const struct tensor *x,
+                         const struct tensor *w, struct matmul_opts opts,
+                         struct err *err)
+{
+    const void *ready;
+
+    TRY(product_dw(be, dw, dbias, dy, x, opts.scale, &ready, err));
+    return product_dx(be, dx, dy, w, opts, ready, err);
+}

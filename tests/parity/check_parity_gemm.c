@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Matrix products. Relative L2 error: f32 1e-6, some roundings; bf16 (8 bits of
+ * mantissa) 5e-3, tf32 and fp16 (11 bits) 1e-3, of operands rounded once. */
+#include "parity.h"
+
+static double tolerance;
+
+static void f32(void) { open_f32(); tolerance = 1e-6; }
+static void bf16(void) { open_bf16(); tolerance = 5e-3; }
+static void fp16(void) { open_fp16(); tolerance = 1e-3; }
+static void tf32(void) { open_tf32(); tolerance = 1e-3; }
+
+START_TEST(matmul_options)
+{
+    struct matmul_opts o = { .act = (enum act)(_i % 4),
+                             .scale = _i & 4 ? 0.5f : 0,
+                             .accumulate = _i & 8 };
+    struct twin x = TWIN(1, 3, 11, 72), w = TWIN(2, 40, 72), b = TWIN(3, 40);
+    struct twin y = TWIN(4, 3, 11, 40);
+
+    BOTH(matmul, T(y), T(x), T(w), _i & 16 ? NULL : T(b), o);
+    SAME(y, tolerance);
+    twin_drop(&x);
+    twin_drop(&w);
+    twin_drop(&b);
+}
+END_TEST
+
+START_TEST(matmul_gradients)
+{
+    struct matmul_opts o = { .scale = _i & 1 ? 0.5f : 0, .accumulate = _i & 2 };
+    struct twin x = TWIN(1, 301, 24), w = TWIN(2, 40, 24);
+    struct twin dy = TWIN(3, 301, 40), dx = TWIN(4, 301, 24);
+    struct twin dw = TWIN(5, 40, 24), db = TWIN(6, 40), dx2 = TWIN(4, 301, 24);
+
+    BOTH(matmul_dx, T(dx), T(dy), T(w), o);
+    BOTH(matmul_dw, T(dw), _i & 4 ? T(db) : NULL, T(dy), T(x), o.scale);
+    BOTH(matmul_backward, T(dx2), T(dw), T(db), T(dy), T(x), T(w), o);
+    SAME(dx, tolerance);
+    SAME(dx2, tolerance);
+    SAME(dw, tolerance);
+    SAME(db, 1e-6);
+    twin_drop(&x);
+    twin_drop(&w);
+    twin_drop(&dy);
+}
+END_TEST
+
+/* Copies of the weights in 16 bit: stale after weights_changed, dropped by an
+ * upload. */
+START_TEST(matmul_new_weights)
+{
+    struct matmul_opts o = {0};
+    struct twin x = TWIN(1, 5, 24), w = TWIN(2, 8, 24), y = TWIN(3, 5, 8);
+    struct twin z = TWIN(3, 5, 8), u = TWIN(3, 5, 8);
+    float other[8 * 24];
+
+    BOTH(matmul, T(y), T(x), T(w), NULL, o);
+    BOTH(axpby, T(w), 0, NULL, -3);
+    for (int on = CPU; on <= CUDA; on++)
+        two[on]->ops->weights_changed(two[on]);
+    BOTH(matmul, T(z), T(x), T(w), NULL, o);
+    for (int i = 0; i < 8 * 24; i++)
+        other[i] = (float)(i % 5);
+    for (int on = CPU; on <= CUDA; on++)
+        OK(tensor_upload(&w.t[on], other, &err));
+    BOTH(matmul, T(u), T(x), T(w), NULL, o);
+    SAME(y, tolerance);
+    SAME(z, tolerance);
+    SAME(u, tolerance);
+    twin_drop(&x);
+    twin_drop(&w);
+}
+END_TEST
+
+static void add(Suite *s, const char *name, void (*open)(void))
+{
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, open, close_both);
+    tcase_add_loop_test(tc, matmul_options, 0, 32);
+    tcase_add_loop_test(tc, matmul_gradients, 0, 8);
+    tcase_add_test(tc, matmul_new_weights);
+    suite_add_tcase(s, tc);
+}
+
+int main(void)
+{
+    Suite *s = suite_create("parity_gemm");
+
+    if (no_device())
+        return 77;
+    add(s, "f32", f32);
+    add(s, "bf16", bf16);
+    add(s, "fp16", fp16);
+    add(s, "tf32", tf32);
+    return unit_run(s);
+}
