@@ -16,7 +16,7 @@ struct frontend {
     int stride[FRONTEND_MODULES];             /* over time */
     int channels, bands;                      /* bands of the mel: 128 */
     struct tensor weight, bias;               /* (D, channels * bands/4), (D) */
-    int64_t piece; /* output frames computed at a time, not under FRONTEND_LEAST;
+    int64_t piece; /* output frames computed at a time, down to FRONTEND_LEAST;
                       init chooses */
     /* work space */
     struct tensor image[2][2], flat;

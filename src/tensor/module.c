@@ -20,7 +20,8 @@ int module_find(char *path, struct err *err)
     ssize_t n;
 
     if (own && *own) {
-        snprintf(path, MODULE_PATH, "%s", own);
+        /* a bare name is not one for the linker's folders */
+        snprintf(path, MODULE_PATH, "%s%s", strchr(own, '/') ? "" : "./", own);
         if (access(path, R_OK))
             return err_set(err, ERR_UNSUPPORTED, "MFM_CUDA_MODULE: %s: %s: "
                            "name the CUDA module, or use --device cpu", own,
@@ -68,10 +69,12 @@ static int is_ours(const unsigned char **p, size_t *n, uint32_t desc[3])
     return ours;
 }
 
+/* Not in a file that is cut off: loading that would end the program. */
 static int find_note(const struct file_map *m, uint32_t desc[3])
 {
     ElfW(Ehdr) e;
     ElfW(Phdr) h;
+    int found = 0;
 
     if (m->size < sizeof(e))
         return 0;
@@ -85,16 +88,16 @@ static int find_note(const struct file_map *m, uint32_t desc[3])
         if (at > m->size || m->size - at < sizeof(h))
             return 0;
         memcpy(&h, m->data + at, sizeof(h));
-        if (h.p_type != PT_NOTE || h.p_offset > m->size ||
-            h.p_filesz > m->size - h.p_offset)
+        if (h.p_offset > m->size || h.p_filesz > m->size - h.p_offset)
+            return 0;
+        if (h.p_type != PT_NOTE)
             continue;
         p = m->data + h.p_offset;
         n = h.p_filesz;
         while (n >= sizeof(ElfW(Nhdr)))
-            if (is_ours(&p, &n, desc))
-                return 1;
+            found |= is_ours(&p, &n, desc);
     }
-    return 0;
+    return found;
 }
 
 int module_read(struct module_about *a, const char *path, struct err *err)
@@ -105,8 +108,8 @@ int module_read(struct module_about *a, const char *path, struct err *err)
 
     file_unmap(&m);
     if (!found)
-        return err_set(err, ERR_UNSUPPORTED, "%s is not mfm's CUDA module: "
-                       "install that, or use --device cpu", path);
+        return err_set(err, ERR_UNSUPPORTED, "%s is not mfm's CUDA module, or "
+                       "is cut off: install it, or use --device cpu", path);
     if (desc[2] != sizeof(struct backend_ops))
         return err_set(err, ERR_UNSUPPORTED, "%s is of another version of mfm: "
                        "install that of %s, or use --device cpu", path,

@@ -5,8 +5,8 @@
  * of the trained ones, ema/NAME where an average is kept, all F32; and "crc"
  * (U32), the CRC-32 of each of those (name, shape, values) in the order of the
  * file, then that of the metadata. Metadata: mfm_checkpoint (the format, 1),
- * version, step, seed, hours, data, config, the counters of optim.h, and where a
- * loss scale is in use loss_scale and loss_scale_good.
+ * version, step, seed, hours, data, config, the counters of optim.h, and where
+ * a loss scale is in use loss_scale and loss_scale_good.
  *
  * A file appears under its name when it is whole and on the disk (fsync): a
  * kill or a power cut leaves the one before. */

@@ -66,9 +66,10 @@ int optim_init(struct optim *o, const struct optim_options *opt,
 void optim_release(struct optim *o);
 
 /* One step with the learning rates times factor and the gradients times scale
- * (1 / the number of passes that were added up), divided by the loss scale. Frozen tensors count for
- * nothing and do not change. The norm is summed over runs of neighbours, in
- * their order. Clipping is torch.nn.utils.clip_grad_norm_: by clip / (norm +
+ * (1 / the number of passes that were added up) and divided by the loss scale,
+ * which then takes its step (lossscale.h). Frozen tensors count for nothing and
+ * do not change. The norm is summed over runs of neighbours, in their order.
+ * Clipping is torch.nn.utils.clip_grad_norm_: by clip / (norm +
  * 1e-6) if that is below 1. The average takes part with decay
  * min(ema, (1 + t) / (10 + t)), so that it forgets the first values soon; it
  * covers running statistics; buffers that never change keep their bits, and

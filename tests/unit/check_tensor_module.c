@@ -102,14 +102,14 @@ START_TEST(module_read_note)
     ck_assert_uint_gt(at, 0);
     copy = malloc(m.size);
     memcpy(copy, m.data, m.size);
-    for (size_t n = 0; n < at + 28; n += 1 + n / 7)
+    for (size_t n = 0; n < at + 4096; n += 1 + n / 7) /* before the code */
         refuse(copy, n, "is not mfm's CUDA module");
     for (size_t i = 0; i < at + 28; i++) {
         char *path = xstrdup(tree_path(&tree, "c.so"));
         FILE *f = fopen(path, "wb");
 
         copy[i] = (char)(copy[i] ^ (i % 2 ? 0xff : 0x80));
-        ck_assert(f && fwrite(copy, 1, at + 28, f) == at + 28 && !fclose(f));
+        ck_assert(f && fwrite(copy, 1, m.size, f) == m.size && !fclose(f));
         module_read(&a, path, NULL); /* no more than its word is asked */
         copy[i] = (char)m.data[i];
         free(path);
