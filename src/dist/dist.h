@@ -4,9 +4,8 @@
  *
  * NULL stands for one process that is alone: every function takes it. All
  * processes call the same functions in the same order; each call that moves
- * values waits for the others, dist_reduce aside. Values are in the host's
- * memory. A process that fails calls dist_abort, or the others would wait for
- * ever. Only one thread calls. */
+ * values waits for the others, dist_reduce aside. A process that fails calls
+ * dist_abort, or the others would wait for ever. Only one thread calls. */
 #ifndef DIST_DIST_H
 #define DIST_DIST_H
 
@@ -65,8 +64,7 @@ void dist_divide(const struct dist *d, int64_t n, int64_t *first);
 /* Each process gives its part of all to all the others. */
 int dist_share(struct dist *d, float *all, const int64_t *first,
                struct err *err);
-/* Process 0 gets every part, in all (NULL elsewhere); its own may be there
- * already (part is all). */
+/* Process 0 gets every part, in all (NULL elsewhere). */
 int dist_gather(struct dist *d, float *all, const float *part,
                 const int64_t *first, struct err *err);
 

@@ -133,7 +133,7 @@ static int mpi_gather(struct dist *d, float *all, const float *part,
 {
     int64_t own = first[d->rank];
 
-    if (d->rank == 0 && all != part)
+    if (d->rank == 0)
         memcpy(all, part, (size_t)(first[1] - first[0]) * sizeof(*all));
     for (int r = 1; r < d->size; r++)
         for (int64_t i = first[r]; i < first[r + 1]; i += MOST) {

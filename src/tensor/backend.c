@@ -94,11 +94,6 @@ int backend_open(struct backend **out, const char *device, int threads,
     return backend_open_nth(out, device, 0, threads, err);
 }
 
-int backend_is_host(const struct backend *be)
-{
-    return !strcmp(be->ops->name, "cpu");
-}
-
 void backend_close(struct backend *be)
 {
     if (be)
@@ -130,7 +125,7 @@ int backend_choose_precision(struct backend *be, const char *name, int training,
     if (strcmp(name, "auto"))
         return err_set(err, ERR_ARG, "--precision: '%.40s' is not one of auto, "
                        "f32, tf32, bf16 and fp16", name);
-    if (backend_is_host(be))
+    if (!strcmp(be->ops->name, "cpu"))
         return backend_set_precision(be, PRECISION_F32, err);
     if (!backend_set_precision(be, PRECISION_BF16, NULL))
         return 0;

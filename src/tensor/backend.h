@@ -379,8 +379,6 @@ int backend_open_nth(struct backend **out, const char *device, int nth,
                      int threads, struct err *err);
 /* ERR_ARG, with a list of what there is, if it is no name of a device. */
 int backend_check_device(const char *device, struct err *err);
-/* Whether a tensor's data lie in the host's memory. */
-int backend_is_host(const struct backend *be);
 /* GPUs that the CUDA module sees; 0 without a module. */
 int backend_cuda_devices(void);
 void backend_close(struct backend *be); /* NULL is allowed */

@@ -61,14 +61,9 @@ void across_release(struct across *a)
 static int reduce(struct across *a, const struct across_range *range,
                   struct err *err)
 {
-    const struct optim *o = a->optim;
-    const int64_t *part = o->part;
-    float *grad = o->host ? o->host : o->p->grad.data;
-    int64_t n = range->end - range->first;
-    struct tensor here = tensor_view(&o->p->grad, range->first, 1, &n);
+    const int64_t *part = a->optim->part;
+    float *grad = a->optim->p->grad.data;
 
-    if (o->host)
-        TRY(tensor_download(o->host + range->first, &here, err));
     for (int r = 0; r < dist_size(a->dist); r++) {
         int64_t first = range->first > part[r] ? range->first : part[r];
         int64_t end = range->end < part[r + 1] ? range->end : part[r + 1];
@@ -91,10 +86,5 @@ int across_added(void *ctx, int layer, struct err *err)
 
 int across_wait(struct across *a, struct err *err)
 {
-    const struct optim *o = a->optim;
-    int64_t n = o->end - o->first;
-    struct tensor own = tensor_view(&o->p->grad, o->first, 1, &n);
-
-    TRY(dist_wait(a->dist, err));
-    return o->host && n ? tensor_upload(&own, o->host + o->first, err) : 0;
+    return dist_wait(a->dist, err);
 }

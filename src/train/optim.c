@@ -31,12 +31,6 @@ int optim_init(struct optim *o, const struct optim_options *opt,
     o->first = o->part[dist_rank(d)];
     o->end = o->part[dist_rank(d) + 1];
     own = o->end - o->first;
-    if (dist_size(d) > 1 && !backend_is_host(p->be)) {
-        o->host = calloc((size_t)p->trained + 1, sizeof(*o->host));
-        if (!o->host)
-            return err_set(err, ERR_NOMEM, "no memory for %lld gradients",
-                           (long long)p->trained);
-    }
     TRY(tensor_reserve(&o->m, p->be, 1, &own, err));
     TRY(tensor_reserve(&o->v, p->be, 1, &own, err));
     TRY(ops->axpby(p->be, &o->m, 0, NULL, 0, err));
@@ -55,7 +49,6 @@ void optim_release(struct optim *o)
     tensor_release(&o->ema);
     tensor_release(&o->change);
     free(o->part);
-    free(o->host);
     memset(o, 0, sizeof(*o));
 }
 
@@ -139,29 +132,6 @@ static int gradient_norm(const struct optim *o, double *norm, struct err *err)
     return 0;
 }
 
-/* Weights first .. end - 1, from the host to the device. */
-static int take_back(struct optim *o, int64_t first, int64_t end,
-                     struct err *err)
-{
-    struct tensor t = view(&o->p->value, first, end - first);
-
-    return end > first ? tensor_upload(&t, o->host + first, err) : 0;
-}
-
-/* This process's part of the weights to all, and theirs to this one. */
-static int share(struct optim *o, struct err *err)
-{
-    struct params *p = o->p;
-    struct tensor own = view(&p->value, o->first, o->end - o->first);
-
-    if (!o->host)
-        return dist_share(o->dist, p->value.data, o->part, err);
-    TRY(tensor_download(o->host + o->first, &own, err));
-    TRY(dist_share(o->dist, o->host, o->part, err));
-    TRY(take_back(o, 0, o->first, err));
-    return take_back(o, o->end, p->trained, err);
-}
-
 static int adam(struct optim *o, double factor, double grad_scale,
                 struct err *err)
 {
@@ -191,7 +161,7 @@ static int adam(struct optim *o, double factor, double grad_scale,
         g = view(&p->grad, r.offset, r.count);
         TRY(p->be->ops->adam(p->be, &w, &m, &v, &g, s, err));
     }
-    return share(o, err);
+    return dist_share(o->dist, p->value.data, o->part, err);
 }
 
 /* Buffers by ema += (1 - d) * (value - ema), which leaves codebooks as they are
@@ -265,15 +235,9 @@ int optim_step(struct optim *o, double factor, double scale,
 static int gather(const struct optim *o, struct tensor *all,
                   const struct tensor *part, struct err *err)
 {
-    int rank = dist_rank(o->dist);
-
-    if (!rank)
+    if (!dist_rank(o->dist))
         TRY(tensor_reserve(all, o->p->be, 1, &o->p->trained, err));
-    if (!o->host)
-        return dist_gather(o->dist, all->data, part->data, o->part, err);
-    TRY(tensor_download(o->host, part, err));
-    TRY(dist_gather(o->dist, o->host, o->host, o->part, err));
-    return rank ? 0 : tensor_upload(all, o->host, err);
+    return dist_gather(o->dist, all->data, part->data, o->part, err);
 }
 
 int optim_gather(const struct optim *o, struct optim *whole, struct err *err)
@@ -285,7 +249,6 @@ int optim_gather(const struct optim *o, struct optim *whole, struct err *err)
     memset(&whole->v, 0, sizeof(whole->v));
     whole->dist = NULL;
     whole->part = NULL;
-    whole->host = NULL;
     whole->first = 0;
     whole->end = o->p->trained;
     rc = gather(o, &whole->m, &o->m, err);

@@ -45,9 +45,6 @@ struct optim {
     struct tensor ema;    /* (all); no memory where opt.ema is 0, and but in
                              process 0, which alone writes it */
     struct tensor change; /* (all - trained): work space of the average */
-    float *host;          /* (trained): gradients and weights on their way
-                             between processes; NULL where the device has no
-                             memory of its own, or one process is alone */
     int64_t steps;        /* taken: the t of Adam's bias correction */
     int64_t skipped;      /* not taken: the norm was no number */
     struct lossscale scale; /* of the gradients; set behind optim_init */

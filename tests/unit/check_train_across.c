@@ -66,16 +66,6 @@ static const struct dist_ops fake_ops = {
     .share = fake_share,
 };
 
-/* The CPU's backend, as if it had memory of its own. */
-static struct backend_ops device;
-
-static void be_device(void)
-{
-    device = *be->ops;
-    device.name = "device";
-    be->ops = &device;
-}
-
 static void setup(void)
 {
     be = train_open();
@@ -147,11 +137,8 @@ START_TEST(gradients_are_summed_once)
     struct optim o = {0};
     struct across a;
     int times[ROOM] = {0};
-    const float *base;
     size_t layer_1;
 
-    if (_i)
-        be_device();
     add(&p, "conv.weight", 20);
     add(&p, "conformer.layers.0.a", 33);
     add(&p, "conformer.layers.0.b", 5);
@@ -161,8 +148,6 @@ START_TEST(gradients_are_summed_once)
     ck_assert(!params_alloc(&p, be, &err));
     ck_assert(!optim_init(&o, &options, &p, &d, &err));
     across_init(&a, &o);
-    ck_assert(!o.host == !_i);
-    base = _i ? o.host : p.grad.data;
     ck_assert(!across_added(&a, 1, &err) && !across_added(&a, -1, &err));
     ck_assert_uint_eq(n_calls, 0);
     a.last = 1;
@@ -173,7 +158,7 @@ START_TEST(gradients_are_summed_once)
     ck_assert(!across_wait(&a, &err));
     ck_assert_int_eq(waits, 1);
     for (size_t i = 0; i < n_calls; i++) {
-        int64_t at = calls[i].at - base;
+        int64_t at = calls[i].at - p.grad.data;
 
         ck_assert(at >= o.part[calls[i].root] &&
                   at + calls[i].n <= o.part[calls[i].root + 1]);
@@ -259,97 +244,6 @@ START_TEST(parts_are_as_the_whole)
 }
 END_TEST
 
-/* Three processes on devices with memory of their own: what they exchange goes
- * by way of the host. This one, number 1, sees the others as they are played:
- * their gradients are twice its own, their weights 7, their moments 9. */
-static int play_reduce(struct dist *d, float *v, int64_t n, int root,
-                       struct err *e)
-{
-    (void)e;
-    for (int64_t i = 0; i < n && root == d->rank; i++)
-        v[i] *= 3;
-    return 0;
-}
-
-static int play_share(struct dist *d, float *all, const int64_t *first,
-                      struct err *e)
-{
-    (void)e;
-    for (int64_t i = 0; i < first[SIZE]; i++)
-        if (i < first[d->rank] || i >= first[d->rank + 1])
-            all[i] = 7;
-    return 0;
-}
-
-static int play_gather(struct dist *d, float *all, const float *part,
-                       const int64_t *first, struct err *e)
-{
-    (void)e;
-    ck_assert_ptr_eq(all, part);
-    for (int64_t i = first[1]; i < first[SIZE] && d->rank == 0; i++)
-        all[i] = 9;
-    return 0;
-}
-
-static const struct dist_ops play_ops = {
-    .name = "play", .sum = fake_sum, .reduce = play_reduce, .wait = fake_wait,
-    .share = play_share, .gather = play_gather,
-};
-
-START_TEST(parts_by_way_of_the_host)
-{
-    struct dist d = { &play_ops, _i, SIZE };
-    float g[ROOM], w[ROOM], m[ROOM];
-    struct optim_result r;
-    struct optim whole;
-    struct side s, one;
-    struct across a;
-    int64_t first, end;
-
-    side_start(&one, NULL); /* on the host, with the gradients' sums */
-    be_device();
-    side_start(&s, &d);
-    ck_assert_ptr_nonnull(s.o.host);
-    first = s.o.first;
-    end = s.o.end;
-    ck_assert_int_lt(first, end);
-    across_init(&a, &s.o);
-    a.last = 1;
-    train_pass(&s.p, 0);
-    train_get(&s.p.grad, g);
-    for (int layer = -1; layer < 2; layer++)
-        ck_assert(!across_added(&a, layer, &err));
-    ck_assert(!across_wait(&a, &err));
-    train_get(&s.p.grad, w);
-    for (int64_t i = 0; i < s.p.trained; i++) {
-        ck_assert(w[i] == (i >= first && i < end ? 3 * g[i] : g[i]));
-        g[i] *= 3;
-    }
-    train_pass(&one.p, 0);
-    ck_assert(!tensor_upload(&one.p.grad, g, &err));
-    ck_assert(!optim_step(&one.o, 1, 1, &r, &err));
-    all_norms = r.grad_norm * r.grad_norm;
-    ck_assert(!optim_step(&s.o, 1, 1, &r, &err));
-    train_get(&s.p.value, w);
-    train_get(&one.p.value, g);
-    for (int64_t i = 0; i < s.p.trained; i++)
-        ck_assert(w[i] == (i >= first && i < end ? g[i] : 7));
-    ck_assert(!optim_gather(&s.o, &whole, &err));
-    ck_assert(!whole.m.data == (_i > 0));
-    if (!_i) {
-        train_get(&whole.m, m);
-        train_get(&one.o.m, g);
-        for (int64_t i = 0; i < s.p.trained; i++)
-            ck_assert(m[i] == (i < end ? g[i] : 9));
-    }
-    tensor_release(&whole.m);
-    tensor_release(&whole.v);
-    across_release(&a);
-    side_stop(&s);
-    side_stop(&one);
-}
-END_TEST
-
 /* A checkpoint of one process gives each of several its own moments. */
 START_TEST(parts_of_a_checkpoint)
 {
@@ -420,9 +314,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, stop);
     tcase_add_test(t, divide_samples);
     tcase_add_test(t, divide_floats);
-    tcase_add_loop_test(t, gradients_are_summed_once, 0, 2);
+    tcase_add_test(t, gradients_are_summed_once);
     tcase_add_test(t, parts_are_as_the_whole);
-    tcase_add_loop_test(t, parts_by_way_of_the_host, 0, SIZE);
     tcase_add_test(t, parts_of_a_checkpoint);
     tcase_add_test(t, alone);
     suite_add_tcase(s, t);
