@@ -30,6 +30,14 @@ MFM_EOF
         [have_cuda=yes])
     rm -f conftest.cu conftest.cuda
     AC_MSG_RESULT([$have_cuda])])
+AS_IF([test "$have_cuda" = yes], [
+    AC_MSG_CHECKING([for nccl.h])
+    echo '#include <nccl.h>' >conftest.cu
+    AS_IF([$NVCC -E conftest.cu >/dev/null 2>&1],
+        [NVCCFLAGS="$NVCCFLAGS -DHAVE_NCCL"
+        AC_MSG_RESULT([yes])],
+        [AC_MSG_RESULT([no: one GPU for each training])])
+    rm -f conftest.cu])
 AS_IF([test "$have_cuda" = no && test "$with_cuda" != auto && test "$with_cuda" != no],
     [AC_MSG_ERROR([no nvcc that compiles and links cuBLASLt (see config.log): install the CUDA toolkit, or configure --with-cuda=DIR or --with-cuda=no])])
 AC_SUBST([NVCC])

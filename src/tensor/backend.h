@@ -58,6 +58,11 @@ struct loss_sum {
     int64_t correct; /* of them, those whose largest logit is the target's */
 };
 
+/* What processes need to find each other. */
+struct group_id {
+    unsigned char byte[128];
+};
+
 struct backend_ops {
     const char *name; /* "cpu" */
     void (*close)(struct backend *be);
@@ -362,6 +367,21 @@ struct backend_ops {
                                 struct tensor *dg, const struct tensor *dw,
                                 const struct tensor *v, const struct tensor *g,
                                 const struct tensor *norm, struct err *err);
+
+    /* ---- several devices, a process for each: dist/dist.h is the interface to
+     * these. NULL where tensors are the host's memory. One process draws an id,
+     * all join with it (once; close leaves). reduce is only begun: v is in use
+     * until wait, behind which later operations see the sums. ---- */
+    int (*group_id)(struct backend *be, struct group_id *id, struct err *err);
+    int (*group_join)(struct backend *be, const struct group_id *id, int rank,
+                      int size, struct err *err);
+    int (*group_reduce)(struct backend *be, float *v, int64_t n, int root,
+                        struct err *err);
+    int (*group_wait)(struct backend *be, struct err *err);
+    int (*group_share)(struct backend *be, float *all, const int64_t *first,
+                       struct err *err);
+    int (*group_gather)(struct backend *be, float *all, const float *part,
+                        const int64_t *first, struct err *err);
 };
 
 /* Opens "cpu", "cuda[:N]" or "auto": the first GPU, else the CPU, with a

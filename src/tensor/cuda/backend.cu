@@ -163,6 +163,7 @@ static void cuda_close(struct backend *be)
     cudaSetDevice(c->device);
     if (c->stream)
         cudaStreamSynchronize(c->stream);
+    cuda_group_leave(c);
     cuda_drop_all_copies(c);
     free(c->weights);
     blas_close(c->blas);
@@ -220,6 +221,9 @@ static const struct backend_ops ops = {
     .group_norm_backward = cuda_group_norm_backward,
     .weight_norm = cuda_weight_norm,
     .weight_norm_backward = cuda_weight_norm_backward,
+    .group_id = cuda_group_id, .group_join = cuda_group_join,
+    .group_reduce = cuda_group_reduce, .group_wait = cuda_group_wait,
+    .group_share = cuda_group_share, .group_gather = cuda_group_gather,
 };
 
 int backend_cuda_count(void)

@@ -3,6 +3,8 @@
 #ifndef TENSOR_CUDA_OPS_CUH
 #define TENSOR_CUDA_OPS_CUH
 
+struct cuda;
+
 /* gemm.cu */
 int cuda_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                 const struct tensor *w, const struct tensor *bias,
@@ -132,6 +134,19 @@ int cuda_group_norm_backward(struct backend *be, struct tensor *dx,
                              const struct tensor *inv_std,
                              const struct tensor *gamma, int groups,
                              struct err *err);
+
+/* group.cu */
+int cuda_group_id(struct backend *be, struct group_id *id, struct err *err);
+int cuda_group_join(struct backend *be, const struct group_id *id, int rank,
+                    int size, struct err *err);
+int cuda_group_reduce(struct backend *be, float *v, int64_t n, int root,
+                      struct err *err);
+int cuda_group_wait(struct backend *be, struct err *err);
+int cuda_group_share(struct backend *be, float *all, const int64_t *first,
+                     struct err *err);
+int cuda_group_gather(struct backend *be, float *all, const float *part,
+                      const int64_t *first, struct err *err);
+void cuda_group_leave(struct cuda *c); /* nothing where there is no group */
 
 /* image.cu */
 int64_t cuda_image_size(struct backend *be, int64_t h, int64_t w, int64_t c);
