@@ -126,6 +126,11 @@ int encoder_stride(const struct encoder *e)
     return config_hop(e->model) / (e->bert ? 1 : e->model->mel.hop);
 }
 
+int encoder_windows(const struct encoder *e)
+{
+    return e->be->windows;
+}
+
 static int front_window(struct encoder *e, struct tensor *x, const float *input,
                         int64_t time, struct err *err)
 {

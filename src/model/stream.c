@@ -14,7 +14,9 @@ struct stream {
     float mean, inv_std;
     int64_t window, hop; /* frames of input, multiples of stride */
     int64_t states, step; /* of a window; from one to the next */
-    float *input;        /* (window + hop, width) */
+    int hops, batch;     /* windows that fit in input; that run at once */
+    float *input;        /* (window + hops * hop, width) */
+    float *side;         /* (hops, window, width) where hops is not 1 */
     int64_t have;        /* frames in input */
     int64_t start;       /* index of input[0] in the recording */
     int64_t emitted;     /* states given out */
@@ -54,15 +56,41 @@ static int set_sizes(struct stream *s, struct model *m, struct err *err)
     return 0;
 }
 
+static float *floats(int64_t n, int width)
+{
+    return malloc((size_t)(n * width) * sizeof(float));
+}
+
+static int make_buffers(struct stream *s)
+{
+    /* the last window may be longer by what is missing to a multiple */
+    int64_t states = encoder_frames(s->encoder, s->window + s->stride);
+
+    s->input = floats(s->window + s->batch * s->hop, s->width);
+    if (s->batch > 1)
+        s->side = floats(s->window * s->batch, s->width);
+    if (!s->input || (s->batch > 1 && !s->side))
+        return ERR_NOMEM;
+    for (int i = 0; i < s->config.n_layers; i++) {
+        float **h = &s->hidden[s->config.layer[i]];
+
+        if (!*h)
+            *h = floats(states * s->batch, s->dim);
+        if (!*h)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
 int stream_new(struct stream **out, struct encoder *e, struct model *m,
                const struct stream_config *config, struct err *err)
 {
     const struct encoder_config *c = &m->config.encoder;
     struct stream *s = xcalloc(1, sizeof(*s));
-    int64_t states;
     int rc;
 
     s->encoder = e;
+    s->hops = s->batch = encoder_windows(e);
     s->config = *config;
     s->layers = c->layers;
     s->dim = c->dim;
@@ -78,20 +106,7 @@ int stream_new(struct stream **out, struct encoder *e, struct model *m,
     rc = set_sizes(s, m, err);
     if (rc)
         goto fail;
-    /* the last window may be longer by what is missing to a multiple */
-    states = encoder_frames(e, s->window + s->stride);
-    s->input = malloc((size_t)((s->window + s->hop) * s->width) *
-                      sizeof(float));
-    if (!s->input)
-        rc = ERR_NOMEM;
-    for (int i = 0; i < config->n_layers && !rc; i++) {
-        float **h = &s->hidden[config->layer[i]];
-
-        if (!*h)
-            *h = malloc((size_t)(states * s->dim) * sizeof(float));
-        if (!*h)
-            rc = ERR_NOMEM;
-    }
+    rc = make_buffers(s);
     if (!rc) {
         *out = s;
         return 0;
@@ -111,8 +126,25 @@ void stream_free(struct stream *s)
         free(s->hidden[k]);
     free(s->hidden);
     free(s->part);
+    free(s->side);
     free(s->input);
     free(s);
+}
+
+/* Gives out the states that window number b of those that were run, beginning at
+ * frame start, has up to index end. */
+static int give(struct stream *s, int b, int64_t states, int64_t start,
+                int64_t end, struct err *err)
+{
+    int64_t first = s->emitted;
+
+    if (end <= first)
+        return 0;
+    for (int i = 0; i < s->config.n_layers; i++)
+        s->part[i] = s->hidden[s->config.layer[i]] +
+                     (b * states + first - start / s->stride) * s->dim;
+    s->emitted = end;
+    return s->config.emit(s->config.ctx, s->part, end - first, err);
 }
 
 /* Runs a window that begins at s->start; gives out states up to index end. */
@@ -120,28 +152,58 @@ static int run_window(struct stream *s, const float *input, int64_t frames,
                       int64_t end, struct err *err)
 {
     struct encoder_out out = { s->hidden, NULL };
-    int64_t first = s->emitted - s->start / s->stride;
 
     if (end <= s->emitted)
         return 0;
     TRY(encoder_forward(s->encoder, &out, input, 1, frames, err));
-    for (int i = 0; i < s->config.n_layers; i++)
-        s->part[i] = s->hidden[s->config.layer[i]] + first * s->dim;
-    first = s->emitted;
-    s->emitted = end;
-    return s->config.emit(s->config.ctx, s->part, end - first, err);
+    return give(s, 0, 0, s->start, end, err);
 }
 
-/* A full buffer holds a window and a hop: the window at its start is not the
- * last one, and whatever follows begins a hop later or after. */
-static int advance(struct stream *s, struct err *err)
+/* Windows at s->start and n - 1 hops behind it, each of which gives out its
+ * states up to the middle of what it shares with the next. */
+static int run_side_by_side(struct stream *s, const float *input, int n,
+                            struct err *err)
 {
-    int64_t middle = s->start / s->stride + (s->states + s->step) / 2;
+    struct encoder_out out = { s->hidden, NULL };
+    int64_t size = s->window * s->width;
 
-    TRY(run_window(s, s->input, s->window, middle, err));
-    s->have -= s->hop;
-    s->start += s->hop;
-    memmove(s->input, s->input + s->hop * s->width,
+    for (int b = 0; b < n && n > 1; b++)
+        memcpy(s->side + b * size, input + b * s->hop * s->width,
+               (size_t)size * sizeof(float));
+    TRY(encoder_forward(s->encoder, &out, n > 1 ? s->side : input, n, s->window,
+                        err));
+    for (int b = 0; b < n; b++) {
+        int64_t start = s->start + b * s->hop;
+
+        TRY(give(s, b, s->states, start,
+                 start / s->stride + (s->states + s->step) / 2, err));
+    }
+    return 0;
+}
+
+/* n windows at the start of the buffer, which has a hop more than they need:
+ * none is the last one, and whatever follows begins a hop later or after. Where
+ * the device has no memory for so many, half as many run from then on. */
+static int advance(struct stream *s, int64_t n, struct err *err)
+{
+    int64_t done = 0;
+
+    while (done < n) {
+        int some = n - done < s->batch ? (int)(n - done) : s->batch;
+        int rc = run_side_by_side(s, s->input + done * s->hop * s->width, some,
+                                  err);
+
+        if (rc == ERR_NOMEM && some > 1) {
+            s->batch = some / 2;
+            continue;
+        }
+        if (rc)
+            return rc;
+        done += some;
+        s->start += some * s->hop;
+    }
+    s->have -= n * s->hop;
+    memmove(s->input, s->input + n * s->hop * s->width,
             (size_t)(s->have * s->width) * sizeof(float));
     return 0;
 }
@@ -150,7 +212,8 @@ int stream_push(struct stream *s, const float *input, int64_t n,
                 struct err *err)
 {
     while (n > 0) {
-        int64_t room = s->window + s->hop - s->have, m = n < room ? n : room;
+        int64_t room = s->window + s->hops * s->hop - s->have;
+        int64_t m = n < room ? n : room;
         float *to = s->input + s->have * s->width;
 
         for (int64_t i = 0; i < m * s->width; i++)
@@ -159,7 +222,7 @@ int stream_push(struct stream *s, const float *input, int64_t n,
         input += m * s->width;
         n -= m;
         if (m == room)
-            TRY(advance(s, err));
+            TRY(advance(s, s->hops, err));
     }
     return 0;
 }
@@ -168,8 +231,11 @@ int stream_push(struct stream *s, const float *input, int64_t n,
  * The last one serves from its own middle on, where both could. */
 int stream_finish(struct stream *s, struct err *err)
 {
-    int64_t over = s->have - s->window, back = 0;
+    int64_t over, back = 0;
 
+    if (s->have >= s->window + s->hop)
+        TRY(advance(s, (s->have - s->window) / s->hop, err));
+    over = s->have - s->window;
     if (!s->have)
         return 0;
     if (over > 0) {

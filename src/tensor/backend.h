@@ -35,6 +35,10 @@ enum precision {
 struct backend {
     const struct backend_ops *ops;
     enum precision precision; /* backend_set_precision */
+    /* What suits the device: windows of a recording to run side by side, and
+     * bytes of an image to convolve at a time. */
+    int windows;
+    int64_t image_bytes;
     /* Where several processes compute parts of one batch: v (n) becomes the sum
      * over them, so that batch normalisation is over the whole batch. NULL: one
      * process. Set by whoever opened the backend. */

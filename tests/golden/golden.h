@@ -20,6 +20,7 @@
 /* What was checked in a folder. */
 struct golden {
     const char *folder;
+    const char *device;
     int bf16; /* hidden states in bf16, and nothing else */
     int checked, failed;
 };

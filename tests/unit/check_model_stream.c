@@ -116,17 +116,19 @@ static void expect(float *out, const float *mel, int64_t n)
 }
 
 static const int64_t lengths[] = { 1, 2, 3, 150, 200, 201, 299, 300, 301, 400,
-                                   533 };
+                                   533, 733 };
 
+/* One at a time, and four: as many as fit in the buffer, and a rest. */
 START_TEST(stream_takes_the_middle_of_windows)
 {
-    int64_t n = lengths[_i], frames = encoder_frames(encoder, n);
+    int64_t n = lengths[_i / 2], frames = encoder_frames(encoder, n);
     int dim = model->config.encoder.dim;
     float *mel = make_mel(n);
     float *want = xcalloc((size_t)(frames * dim), sizeof(*want));
     struct taken got;
 
     expect(want, mel, n);
+    be->windows = _i % 2 ? 4 : 1;
     run_stream(&got, mel, n, n);
     ck_assert_int_eq(got.n, frames);
     for (int64_t i = 0; i < frames * dim; i++)
@@ -154,6 +156,49 @@ START_TEST(stream_does_not_see_chunks)
         release(&b);
     }
     release(&a);
+    free(mel);
+}
+END_TEST
+
+static int (*real_matmul)(struct backend *b, struct tensor *y,
+                          const struct tensor *x, const struct tensor *w,
+                          const struct tensor *bias, struct matmul_opts opts,
+                          struct err *err);
+static int refused;
+
+static int small_matmul(struct backend *b, struct tensor *y,
+                        const struct tensor *x, const struct tensor *w,
+                        const struct tensor *bias, struct matmul_opts opts,
+                        struct err *err)
+{
+    if (tensor_rows(x) > WINDOW / STRIDE + 1) {
+        refused++;
+        return err_set(err, ERR_NOMEM, "too many");
+    }
+    return real_matmul(b, y, x, w, bias, opts, err);
+}
+
+/* A device without memory for four windows, nor two, runs them one by one. */
+START_TEST(stream_with_little_memory)
+{
+    enum { N = 833 };
+    const struct backend_ops *ops = be->ops;
+    struct backend_ops little = *ops;
+    float *mel = make_mel(N);
+    struct taken a, b;
+
+    run_stream(&a, mel, N, N);
+    real_matmul = ops->matmul;
+    little.matmul = small_matmul;
+    be->ops = &little;
+    be->windows = 4;
+    run_stream(&b, mel, N, N);
+    be->ops = ops;
+    ck_assert_int_eq(refused, 2);
+    ck_assert_int_eq(a.n, b.n);
+    ck_assert(!memcmp(a.v[1], b.v[1], (size_t)(a.n * a.dim) * sizeof(float)));
+    release(&a);
+    release(&b);
     free(mel);
 }
 END_TEST
@@ -201,7 +246,8 @@ int main(void)
     }
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, stream_takes_the_middle_of_windows, 0,
-                        (int)(sizeof(lengths) / sizeof(*lengths)));
+                        2 * (int)(sizeof(lengths) / sizeof(*lengths)));
+    tcase_add_test(t, stream_with_little_memory);
     tcase_add_test(t, stream_does_not_see_chunks);
     tcase_add_test(t, stream_of_nothing);
     tcase_add_test(t, stream_refuses_windows);

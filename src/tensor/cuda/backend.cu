@@ -290,6 +290,8 @@ int backend_cuda_open(struct backend **out, int n, struct err *err)
     if (!c)
         return err_set(err, ERR_NOMEM, "no memory for a backend");
     c->base.ops = &ops;
+    c->base.windows = 8;
+    c->base.image_bytes = 1 << 30;
     c->device = n;
     c->arch = p.major * 10 + p.minor;
     c->sms = p.multiProcessorCount;
