@@ -13,12 +13,13 @@
  *   kbench cpu REPEAT COMMAND [ARG...]       processor time of whole processes
  *   kbench watch COMMAND [ARG...]            resident memory, second by second
  *
- * OPTION: threads=N, batch=N (windows at once), device=cuda, precision=f32|bf16|
- * tf32|fp16, checkpoint.
+ * OPTION: threads=N, batch=N (windows at once), device=cuda, checkpoint,
+ * precision=f32|bf16|tf32|fp16.
  *
  * All but bf16 print what, seconds (the median), runs and rss_mb. The commands'
- * own output is thrown away. tools/bench runs this beside the peers of tools/peers,
- * on the same input: `check` is a figure of the result that must agree. */
+ * own output is thrown away. tools/bench runs this beside the peers of
+ * tools/peers, on the same input: `check` is a figure of the result that must
+ * agree. */
 #include "kbench.h"
 
 #include <errno.h>

@@ -45,8 +45,9 @@ static int step(struct bench *b, struct err *err)
     float scale = 1 / (float)b->counted;
     const int32_t *target = b->target;
     struct loss_sum sum = {0};
-    int rc = tensor_reserve(&b->dtop, b->be, 3, (int64_t[]){ b->batch, b->frames,
-                            b->model->config.encoder.dim }, err);
+    int rc = tensor_reserve(&b->dtop, b->be, 3,
+                            (int64_t[]){ b->batch, b->frames,
+                                         b->model->config.encoder.dim }, err);
 
     /* as after an optimiser's step: in bf16 each step converts the weights */
     b->be->ops->weights_changed(b->be);

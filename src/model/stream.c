@@ -131,8 +131,8 @@ void stream_free(struct stream *s)
     free(s);
 }
 
-/* Gives out the states that window number b of those that were run, beginning at
- * frame start, has up to index end. */
+/* Gives out the states that window number b of those that were run, beginning
+ * at frame start, has up to index end. */
 static int give(struct stream *s, int b, int64_t states, int64_t start,
                 int64_t end, struct err *err)
 {

@@ -70,7 +70,7 @@ static void cuda_free(struct backend *be, float *p)
     cudaFreeAsync(p, cuda_of(be)->stream);
 }
 
-/* ---- copies: through memory that the device reads by itself, in pieces ---- */
+/* ---- copies: through memory that the device reads by itself ---- */
 
 static const size_t PINNED = 8 << 20; /* bytes */
 
@@ -274,7 +274,8 @@ static int set_up(struct cuda *c, struct err *err)
                    "event", err));
     TRY(cuda_check(cudaDeviceGetDefaultMemPool(&pool, c->device),
                    "memory pool", err));
-    TRY(cuda_check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold,
+    TRY(cuda_check(cudaMemPoolSetAttribute(pool,
+                                           cudaMemPoolAttrReleaseThreshold,
                                            &keep), "memory pool", err));
     return blas_open(&c->blas, err);
 }

@@ -25,7 +25,8 @@ static int check(cublasStatus_t s, const char *what, struct err *err)
 {
     if (s == CUBLAS_STATUS_SUCCESS)
         return 0;
-    return err_set(err, s == CUBLAS_STATUS_ALLOC_FAILED ? ERR_NOMEM : ERR_DEVICE,
+    return err_set(err, s == CUBLAS_STATUS_ALLOC_FAILED ? ERR_NOMEM
+                                                        : ERR_DEVICE,
                    "%s: cuBLASLt: %s", what, cublasLtGetStatusString(s));
 }
 
