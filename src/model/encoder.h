@@ -49,4 +49,10 @@ int encoder_forward(struct encoder *e, const struct encoder_out *out,
                     const float *input, int64_t batch, int64_t time,
                     struct err *err);
 
+/* The same of mel that lies on the device, (frames, width): window b of the
+ * batch begins at row b * step. For the Conformer. */
+int encoder_forward_mel(struct encoder *e, const struct encoder_out *out,
+                        const struct tensor *mel, int64_t step, int64_t batch,
+                        int64_t time, struct err *err);
+
 #endif

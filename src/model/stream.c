@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/stream.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct stream {
     int hops, batch;     /* windows that fit in input; that run at once */
     float *input;        /* (window + hops * hop, width) */
     float *side;         /* (hops, window, width) where hops is not 1 */
+    struct tensor mel[2]; /* in place of input, on the device: as long as it;
+                             the first is in use */
     int64_t have;        /* frames in input */
     int64_t start;       /* index of input[0] in the recording */
     int64_t emitted;     /* states given out */
@@ -66,16 +69,17 @@ static int make_buffers(struct stream *s)
     /* the last window may be longer by what is missing to a multiple */
     int64_t states = encoder_frames(s->encoder, s->window + s->stride);
 
-    s->input = floats(s->window + s->batch * s->hop, s->width);
-    if (s->batch > 1)
-        s->side = floats(s->window * s->batch, s->width);
-    if (!s->input || (s->batch > 1 && !s->side))
+    s->input = s->config.on_device
+                   ? NULL : floats(s->window + s->hops * s->hop, s->width);
+    if (s->input && s->hops > 1)
+        s->side = floats(s->window * s->hops, s->width);
+    if (!s->config.on_device && (!s->input || (s->hops > 1 && !s->side)))
         return ERR_NOMEM;
     for (int i = 0; i < s->config.n_layers; i++) {
         float **h = &s->hidden[s->config.layer[i]];
 
         if (!*h)
-            *h = floats(states * s->batch, s->dim);
+            *h = floats(states * s->hops, s->dim);
         if (!*h)
             return ERR_NOMEM;
     }
@@ -128,6 +132,8 @@ void stream_free(struct stream *s)
     free(s->part);
     free(s->side);
     free(s->input);
+    tensor_release(&s->mel[0]);
+    tensor_release(&s->mel[1]);
     free(s);
 }
 
@@ -147,31 +153,90 @@ static int give(struct stream *s, int b, int64_t states, int64_t start,
     return s->config.emit(s->config.ctx, s->part, end - first, err);
 }
 
-/* Runs a window that begins at s->start; gives out states up to index end. */
-static int run_window(struct stream *s, const float *input, int64_t frames,
-                      int64_t end, struct err *err)
-{
-    struct encoder_out out = { s->hidden, NULL };
+/* ---- the buffer, on the host or on the device ---- */
 
-    if (end <= s->emitted)
-        return 0;
-    TRY(encoder_forward(s->encoder, &out, input, 1, frames, err));
-    return give(s, 0, 0, s->start, end, err);
+static int64_t room(const struct stream *s)
+{
+    return s->window + s->hops * s->hop - s->have;
 }
 
-/* Windows at s->start and n - 1 hops behind it, each of which gives out its
- * states up to the middle of what it shares with the next. */
-static int run_side_by_side(struct stream *s, const float *input, int n,
-                            struct err *err)
+/* The states of n windows of so many frames, which begin at frame `at` of the
+ * buffer and a hop apart. */
+static int run(struct stream *s, int64_t at, int n, int64_t frames,
+               struct err *err)
 {
     struct encoder_out out = { s->hidden, NULL };
-    int64_t size = s->window * s->width;
+    int64_t size = frames * s->width;
+    const float *input = s->input + at * s->width;
 
+    if (s->config.on_device) {
+        struct tensor mel = tensor_view(&s->mel[0], at * s->width, 2,
+                                        (int64_t[]){ s->have - at, s->width });
+
+        return encoder_forward_mel(s->encoder, &out, &mel, s->hop, n, frames,
+                                   err);
+    }
     for (int b = 0; b < n && n > 1; b++)
         memcpy(s->side + b * size, input + b * s->hop * s->width,
                (size_t)size * sizeof(float));
-    TRY(encoder_forward(s->encoder, &out, n > 1 ? s->side : input, n, s->window,
-                        err));
+    return encoder_forward(s->encoder, &out, n > 1 ? s->side : input, n, frames,
+                           err);
+}
+
+/* Rows of mel from `from` on become those of the device's buffer from s->have
+ * on. */
+static int put(struct stream *s, struct tensor *buffer,
+               const struct tensor *mel, int64_t from, int64_t n,
+               struct err *err)
+{
+    int64_t rows[2] = { s->window + s->hops * s->hop, s->width };
+    int64_t some[2] = { n, s->width };
+    struct tensor x = tensor_view(mel, from * s->width, 2, some), y;
+
+    TRY(tensor_reserve(buffer, mel->be, 2, rows, err));
+    y = tensor_view(buffer, s->have * s->width, 2, some);
+    return n ? mel->be->ops->axpby(mel->be, &y, 1, &x, 0, err) : 0;
+}
+
+/* The first n frames of the buffer go. */
+static int drop(struct stream *s, int64_t n, struct err *err)
+{
+    int64_t left = s->have - n;
+    struct tensor old = s->mel[0];
+
+    if (!s->config.on_device) {
+        memmove(s->input, s->input + n * s->width,
+                (size_t)(left * s->width) * sizeof(float));
+        s->have = left;
+        return 0;
+    }
+    s->have = 0;
+    TRY(put(s, &s->mel[1], &old, n, left, err));
+    s->mel[0] = s->mel[1];
+    s->mel[1] = old;
+    s->have = left;
+    return 0;
+}
+
+/* ---- windows ---- */
+
+/* Runs a window of the frames from `at` of the buffer on, which is frame
+ * s->start of the recording; gives out states up to index end. */
+static int run_window(struct stream *s, int64_t at, int64_t frames, int64_t end,
+                      struct err *err)
+{
+    if (end <= s->emitted)
+        return 0;
+    TRY(run(s, at, 1, frames, err));
+    return give(s, 0, 0, s->start, end, err);
+}
+
+/* Windows at s->start and n - 1 hops behind it, frame `at` of the buffer; each
+ * gives out its states up to the middle of what it shares with the next. */
+static int run_side_by_side(struct stream *s, int64_t at, int n,
+                            struct err *err)
+{
+    TRY(run(s, at, n, s->window, err));
     for (int b = 0; b < n; b++) {
         int64_t start = s->start + b * s->hop;
 
@@ -190,8 +255,7 @@ static int advance(struct stream *s, int64_t n, struct err *err)
 
     while (done < n) {
         int some = n - done < s->batch ? (int)(n - done) : s->batch;
-        int rc = run_side_by_side(s, s->input + done * s->hop * s->width, some,
-                                  err);
+        int rc = run_side_by_side(s, done * s->hop, some, err);
 
         if (rc == ERR_NOMEM && some > 1) {
             s->batch = some / 2;
@@ -202,18 +266,15 @@ static int advance(struct stream *s, int64_t n, struct err *err)
         done += some;
         s->start += some * s->hop;
     }
-    s->have -= n * s->hop;
-    memmove(s->input, s->input + n * s->hop * s->width,
-            (size_t)(s->have * s->width) * sizeof(float));
-    return 0;
+    return drop(s, n * s->hop, err);
 }
 
 int stream_push(struct stream *s, const float *input, int64_t n,
                 struct err *err)
 {
+    assert(!s->config.on_device);
     while (n > 0) {
-        int64_t room = s->window + s->hops * s->hop - s->have;
-        int64_t m = n < room ? n : room;
+        int64_t m = n < room(s) ? n : room(s);
         float *to = s->input + s->have * s->width;
 
         for (int64_t i = 0; i < m * s->width; i++)
@@ -221,7 +282,23 @@ int stream_push(struct stream *s, const float *input, int64_t n,
         s->have += m;
         input += m * s->width;
         n -= m;
-        if (m == room)
+        if (!room(s))
+            TRY(advance(s, s->hops, err));
+    }
+    return 0;
+}
+
+int stream_push_mel(struct stream *s, const struct tensor *mel,
+                    struct err *err)
+{
+    int64_t n = mel->dim[0];
+
+    assert(s->config.on_device && mel->dim[1] == s->width);
+    for (int64_t i = 0, m; i < n; i += m) {
+        m = n - i < room(s) ? n - i : room(s);
+        TRY(put(s, &s->mel[0], mel, i, m, err));
+        s->have += m;
+        if (!room(s))
             TRY(advance(s, s->hops, err));
     }
     return 0;
@@ -244,10 +321,10 @@ int stream_finish(struct stream *s, struct err *err)
 
         back = over / s->stride * s->stride;
         next = first + back / s->stride + (s->states - s->step) / 2;
-        TRY(run_window(s, s->input, s->window, next < own ? next : own, err));
+        TRY(run_window(s, 0, s->window, next < own ? next : own, err));
     }
     s->start += back;
-    return run_window(s, s->input + back * s->width, s->have - back,
+    return run_window(s, back, s->have - back,
                       s->start / s->stride +
                           encoder_frames(s->encoder, s->have - back), err);
 }

@@ -372,6 +372,15 @@ struct backend_ops {
                                 const struct tensor *v, const struct tensor *g,
                                 const struct tensor *norm, struct err *err);
 
+    /* ---- what an encoder sees of sound (mel/meldevice.h is the interface):
+     * y (F, bands) = (10 log10(max(filters p, 1e-10)) - mean) * scale, where p
+     * (n_fft / 2 + 1) is |X|^2 of x[t * hop] .. times window (n_fft), x of at
+     * least (F - 1) * hop + n_fft samples, filters (bands, n_fft / 2 + 1). f32
+     * in every precision. NULL: mel.h does it as well. ---- */
+    int (*mel)(struct backend *be, struct tensor *y, const struct tensor *x,
+               const struct tensor *window, const struct tensor *filters,
+               int64_t hop, float mean, float scale, struct err *err);
+
     /* ---- several devices, a process for each: dist/dist.h is the interface to
      * these. NULL where tensors are the host's memory. One process draws an id,
      * all join with it (once; close leaves). reduce is only begun: v is in use

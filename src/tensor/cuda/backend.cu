@@ -6,6 +6,7 @@
 
 #include "tensor/cuda/blas.cuh"
 #include "tensor/cuda/common.cuh"
+#include "tensor/cuda/fft.cuh"
 
 int cuda_check(cudaError_t e, const char *what, struct err *err)
 {
@@ -167,6 +168,7 @@ static void cuda_close(struct backend *be)
     cuda_drop_all_copies(c);
     free(c->weights);
     blas_close(c->blas);
+    fft_close(c->fft);
     for (int i = 0; i < CUDA_BUFS; i++)
         if (c->buf[i].data)
             cudaFreeAsync(c->buf[i].data, c->stream);
@@ -221,7 +223,7 @@ static const struct backend_ops ops = {
     .group_norm_backward = cuda_group_norm_backward,
     .weight_norm = cuda_weight_norm,
     .weight_norm_backward = cuda_weight_norm_backward,
-    .group_id = cuda_group_id, .group_join = cuda_group_join,
+    .mel = cuda_mel, .group_id = cuda_group_id, .group_join = cuda_group_join,
     .group_reduce = cuda_group_reduce, .group_wait = cuda_group_wait,
     .group_share = cuda_group_share, .group_gather = cuda_group_gather,
 };

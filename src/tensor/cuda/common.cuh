@@ -39,6 +39,7 @@ struct cuda_mem {
 };
 
 struct blas;    /* blas.cuh */
+struct fft;     /* fft.cuh */
 struct group;   /* group.cu: the other processes' devices */
 struct weights; /* gemm.cu: 16-bit copies */
 
@@ -52,6 +53,7 @@ struct cuda {
     cudaEvent_t copied;     /* pinned may be written again */
     struct blas *blas;
     struct weights *weights;
+    struct fft *fft; /* NULL: not yet asked for */
     struct group *group; /* NULL: alone */
     struct cuda_mem rotary; /* act.cu: cosines and sines, (time, d) */
     int64_t rotary_time, rotary_d;

@@ -185,6 +185,11 @@ int cuda_cross_entropy(struct backend *be, struct loss_sum *sum,
                        struct tensor *dlogits, const struct tensor *logits,
                        const int32_t *target, float scale, struct err *err);
 
+/* mel.cu */
+int cuda_mel(struct backend *be, struct tensor *y, const struct tensor *x,
+             const struct tensor *window, const struct tensor *filters,
+             int64_t hop, float mean, float scale, struct err *err);
+
 /* norm.cu */
 int cuda_layer_norm(struct backend *be, struct tensor *y,
                     const struct tensor *x, const struct tensor *gamma,
