@@ -60,8 +60,8 @@ START_TEST(backward)
 END_TEST
 
 /* Columns far from 0, each on its side: the mean is off by some 1e-7 of itself,
- * 1e-4 of the spread, and the variance by 1e-5; were it the difference of squares,
- * by 1e-1. */
+ * 1e-4 of the spread, and the variance by 1e-5; by 1e-1, were it the difference
+ * of squares. */
 START_TEST(large_mean)
 {
     enum { R = 900, C = 20 };
@@ -183,7 +183,8 @@ START_TEST(halves)
     for (int i = 0; i < R * C; i++)
         ck_assert_float_eq_tol(dx[0][i], dx[1][i], 1e-6f);
     for (int i = 0; i < C; i++)
-        ck_assert_float_eq_tol(rv[1][i], rv[0][i] * (R - 1) / (R - 0.5f), 1e-6f);
+        ck_assert_float_eq_tol(rv[1][i], rv[0][i] * (R - 1) / (R - 0.5f),
+                               1e-6f);
     twin_drop(&x);
     twin_drop(&gamma);
     twin_drop(&beta);

@@ -3,8 +3,9 @@
  * values about 1). */
 #include "parity.h"
 
-/* The last has no gradient but by rounding. Rows of one warp with 4, 8 and 16 packs a lane, full and not; of a block with
- * 1 and 2 packs a thread; sizes that no packs fit; more rows than blocks. */
+/* Rows of one warp with 4, 8 and 16 packs a lane, full and not; of a block with
+ * 1 and 2 packs a thread; sizes that no packs fit; more rows than blocks. The
+ * last has no gradient but by rounding. */
 static const int64_t sizes[][2] = {
     { 1, 4 }, { 3, 5 }, { 37, 64 }, { 9, 513 }, { 21, 512 }, { 33, 516 },
     { 40, 768 }, { 70, 1024 }, { 3, 1028 }, { 12, 2048 }, { 5, 2052 },

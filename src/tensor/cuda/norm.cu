@@ -304,7 +304,8 @@ int cuda_layer_norm_backward(struct backend *be, struct tensor *dx,
 {
     struct cuda *c = cuda_of(be);
     int64_t rows = tensor_rows(x), n = tensor_cols(x);
-    int64_t blocks = (int64_t)c->sms * (n > 512 ? 4 : 8);
+    /* as many as a multiprocessor has registers for */
+    int64_t blocks = (int64_t)c->sms * (n > 1024 ? 3 : n > 512 ? 4 : 8);
     struct row_slopes s = { dx->data, NULL, dy->data, x->data, gamma->data,
                             rows, n, eps, accumulate };
     void *part;
