@@ -273,27 +273,13 @@ __global__ void norm_fold(float *dgamma, float *dbeta, const float *part,
         dbeta[col - n] += v;
 }
 
-/* All columns fit into a block of at most BLOCK threads, if M is right. */
-template <int M>
-static int norm_slopes_of(struct cuda *c, const struct row_slopes *s,
-                          unsigned blocks, struct err *err)
+/* How often 4 columns a thread of a block cover a row, 0: norm_slopes_any. */
+static int slopes_packs(const struct row_slopes *s)
 {
-    unsigned threads = (unsigned)((s->n / 4 + M - 1) / M + 31) / 32 * 32;
-
-    return LAUNCH(norm_slopes<M>, blocks, threads, 0, *s);
-}
-
-static int slopes_by_size(struct cuda *c, const struct row_slopes *s,
-                          unsigned blocks, struct err *err)
-{
-    bool packs = pack_fits(s->dx, s->n) && pack_fits(s->dy, s->n) &&
-                 pack_fits(s->x, s->n) && pack_fits(s->gamma, s->n);
-
-    if (packs && s->n <= 4 * BLOCK)
-        return norm_slopes_of<1>(c, s, blocks, err);
-    if (packs && s->n <= 8 * BLOCK)
-        return norm_slopes_of<2>(c, s, blocks, err);
-    return LAUNCH(norm_slopes_any, blocks, BLOCK, 0, *s);
+    if (!pack_fits(s->dx, s->n) || !pack_fits(s->dy, s->n) ||
+        !pack_fits(s->x, s->n) || !pack_fits(s->gamma, s->n))
+        return 0;
+    return s->n <= 4 * BLOCK ? 1 : s->n <= 8 * BLOCK ? 2 : 0;
 }
 
 int cuda_layer_norm_backward(struct backend *be, struct tensor *dx,
@@ -303,11 +289,13 @@ int cuda_layer_norm_backward(struct backend *be, struct tensor *dx,
                              int accumulate, struct err *err)
 {
     struct cuda *c = cuda_of(be);
-    int64_t rows = tensor_rows(x), n = tensor_cols(x);
-    /* as many as a multiprocessor has registers for */
-    int64_t blocks = (int64_t)c->sms * (n > 1024 ? 3 : n > 512 ? 4 : 8);
+    int64_t rows = tensor_rows(x), n = tensor_cols(x), blocks;
     struct row_slopes s = { dx->data, NULL, dy->data, x->data, gamma->data,
                             rows, n, eps, accumulate };
+    int m = slopes_packs(&s);
+    int64_t threads = m ? (n + 128 * m - 1) / (128 * m) * 32 : (int64_t)BLOCK;
+    auto slopes = m == 1 ? norm_slopes<1> : m == 2 ? norm_slopes<2>
+                                                   : norm_slopes_any;
     void *part;
 
     assert(tensor_count(dx) == rows * n && tensor_count(dy) == rows * n);
@@ -316,11 +304,13 @@ int cuda_layer_norm_backward(struct backend *be, struct tensor *dx,
     assert(!accumulate || dx->data != dy->data);
     if (!rows || !n)
         return 0;
+    /* as many as the registers of all multiprocessors allow at once */
+    blocks = c->sms * ((m == 2 ? 768 : 1024) / threads);
     blocks = blocks < rows ? blocks : rows;
     TRY(cuda_buf(c, CUDA_BUF_SUMS, (size_t)(blocks * 2 * n) * sizeof(float),
                  &part, err));
     s.part = (float *)part;
-    TRY(slopes_by_size(c, &s, (unsigned)blocks, err));
+    TRY(LAUNCH(slopes, (unsigned)blocks, (unsigned)threads, 0, s));
     return LAUNCH(norm_fold, (unsigned)((2 * n + 31) / 32), dim3(32, FOLD_ROWS),
                   0, dgamma->data, dbeta->data, (const float *)part, blocks, n);
 }

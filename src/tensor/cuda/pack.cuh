@@ -18,15 +18,25 @@ template <class V, int N> struct alignas(N * sizeof(V)) pack {
     V v[N];
 };
 
-/* The address is a multiple of the pack's size. */
+/* The address is a multiple of the pack's size: the device demands it. */
+template <class P, class V> __device__ __forceinline__ void pack_check(V *p)
+{
+#ifndef __CUDACC__
+    if ((uintptr_t)p % sizeof(P))
+        emu::fail("a pack at an address that is no multiple of its size");
+#endif
+}
+
 template <int N, class V>
 __device__ __forceinline__ pack<V, N> pack_at(const V *p)
 {
+    pack_check<pack<V, N>>(p);
     return *reinterpret_cast<const pack<V, N> *>(p);
 }
 template <int N, class V>
 __device__ __forceinline__ void pack_put(V *p, pack<V, N> v)
 {
+    pack_check<pack<V, N>>(p);
     *reinterpret_cast<pack<V, N> *>(p) = v;
 }
 
