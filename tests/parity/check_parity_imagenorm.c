@@ -79,7 +79,7 @@ START_TEST(backward)
     SAME_IMAGE(same, 2 * rounding);
     SAME_IMAGE(x, 2 * rounding);
     SAME_IMAGE(dy, 0);
-    SAME(dgamma, 2e-6);
+    SAME(dgamma, 4e-6); /* one channel: one sum, near 0 */
     SAME(dbeta, 2e-6);
     twin_drop(&gamma);
     twin_drop(&beta);
