@@ -91,7 +91,7 @@ END_TEST
 START_TEST(odd_address)
 {
     struct twin x = TWIN(1, 1 + 5 * 64), y = TWIN(2, 1 + 5 * 64);
-    struct twin gamma = TWIN(3, 64), beta = TWIN(4, 64);
+    struct twin gamma = TWIN(3, 64), beta = TWIN(4, 64), dgamma = TWIN(5, 64);
 
     for (int on = CPU; on <= CUDA; on++) {
         struct tensor from = tensor_view(&x.t[on], 1, 2, (int64_t[]){ 5, 64 });
@@ -99,13 +99,14 @@ START_TEST(odd_address)
 
         OK(two[on]->ops->layer_norm(two[on], &to, &from, T(gamma), T(beta),
                                     1e-5f, &err));
-        OK(two[on]->ops->layer_norm_backward(two[on], &from, T(gamma), T(beta),
+        OK(two[on]->ops->layer_norm_backward(two[on], &to, T(dgamma), T(beta),
                                              &to, &from, T(gamma), 1e-5f, 0,
                                              &err));
     }
-    SAME(x, 2e-6);
-    SAME(y, 1e-6);
-    SAME(gamma, 1e-6);
+    SAME(x, 0);
+    SAME(y, 2e-6);
+    SAME(gamma, 0);
+    SAME(dgamma, 1e-6);
     SAME(beta, 1e-6);
 }
 END_TEST
