@@ -145,6 +145,15 @@ static inline unsigned cuda_grid(const struct cuda *c, int64_t n)
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;    \
          i < (n); i += (int64_t)gridDim.x * blockDim.x)
 
+/* Before a loop: wholly unrolled, or not at all. */
+#ifdef __CUDACC__
+#define UNROLL _Pragma("unroll")
+#define LOOP _Pragma("unroll 1")
+#else
+#define UNROLL
+#define LOOP
+#endif
+
 /* ---- numbers ---- */
 
 template <class T> __device__ T from_float(float v);
