@@ -284,7 +284,7 @@ static int set_up(struct cuda *c, struct err *err)
 
 int backend_cuda_open(struct backend **out, int n, struct err *err)
 {
-    struct cudaDeviceProp p;
+    struct cudaDeviceProp p = {};
     struct cuda *c;
     int rc;
 
