@@ -3,8 +3,8 @@
  * Each operation is one file, read from the top: kernels, launchers, the
  * functions of struct backend_ops. No kernel adds floats atomically, so every
  * result is the same at each run. The files compile for the host too, with
- * tests/emu in place of CUDA's headers: hence LAUNCH for <<<>>>, and SHARED1,
- * SHARED2 for arrays in shared memory. */
+ * tests/emu in place of CUDA's headers: hence LAUNCH for <<<>>>, SHARED1 and
+ * SHARED2 for arrays in shared memory, and UNROLL for the pragma. */
 #ifndef TENSOR_CUDA_COMMON_CUH
 #define TENSOR_CUDA_COMMON_CUH
 
@@ -109,6 +109,7 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
 /* Runs kernel (a template's instance through a variable, for its commas);
  * 0 or ERR_DEVICE. c and err are those of the caller. */
 #ifdef __CUDACC__
+#define UNROLL _Pragma("unroll")
 #define LAUNCH(kernel, grid, block, shared, ...)                      \
     (kernel<<<(grid), (block), (shared), c->stream>>>(__VA_ARGS__),   \
      cuda_check(cudaGetLastError(), #kernel, err))
@@ -118,6 +119,7 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
     extern __shared__ __align__(16) unsigned char shared_[];  \
     type *name = reinterpret_cast<type *>(shared_)
 #else
+#define UNROLL
 #define LAUNCH(kernel, grid, block, shared, ...)                          \
     (emu::launch(#kernel, (grid), (block), (shared),                      \
                  [&] { (kernel)(__VA_ARGS__); }), (void)c, (void)err, 0)
