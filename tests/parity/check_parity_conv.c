@@ -4,11 +4,18 @@
  * and what is stored rounded once, each by at most 2^-9 (bf16), 2^-12 (fp16) or
  * 2^-11 of itself. */
 #include "parity.h"
+#include <stdlib.h>
 
 static double tolerance, exact;
 
 static void f32(void) { open_f32(); tolerance = 2e-6; exact = 0; }
-static void bf16(void) { open_bf16(); tolerance = 5e-3; exact = 5e-3; }
+static void bf16(void)
+{
+    setenv("EMU_SHARED", "101376", 1); /* sm_80 and newer: four stages, not 2 */
+    open_bf16();
+    tolerance = 5e-3;
+    exact = 5e-3;
+}
 static void fp16(void) { open_fp16(); tolerance = 6e-4; exact = 6e-4; }
 static void tf32(void) { open_tf32(); tolerance = 6e-4; exact = 0; }
 

@@ -33,13 +33,14 @@ struct conv_product {
 
 /* ---- the tiles of a block on their way to shared memory ---- */
 
-/* A thread brings chunks threadIdx.x % 4 of ROWS rows of both operands. */
+/* A thread brings chunks threadIdx.x % 4 of every APARTth row. */
 template <class M, bool WHOLE> struct gather {
     typedef typename M::value V;
-    static constexpr int APART = M::THREADS / 4, ROWS = TILE / APART;
-    static constexpr int CHUNK = chunk_values<V>(), DEPTH = 4 * CHUNK;
-    const V *x[ROWS], *w;
-    unsigned x_there[ROWS], w_there; /* bits: of taps; of rows */
+    static constexpr int APART = M::THREADS / 4, X_ROWS = M::ROWS / APART;
+    static constexpr int W_ROWS = M::COLUMNS / APART;
+    static constexpr int CHUNK = chunk_values<V>();
+    const V *x[X_ROWS], *w;
+    unsigned x_there[X_ROWS], w_there; /* bits: of taps; of rows */
     int tap, channel, k; /* where the chunk is; k: along the rows of w */
     int shift;           /* from pixel (i * step, j * step) to the tap's */
 
@@ -63,32 +64,33 @@ template <class M, bool WHOLE> struct gather {
         tap = shift = 0;
         w = (const V *)c->weights + (int64_t)(n0 + row) * c->taps * p->kp;
         w_there = 0;
-        UNROLL for (int i = 0; i < ROWS; i++) {
-            x[i] = (const V *)p->x + (int64_t)rows[row + i * APART][0] * p->k;
-            x_there[i] = (unsigned)rows[row + i * APART][1];
+        UNROLL for (int i = 0; i < W_ROWS; i++)
             if (n0 + row + i * APART < p->n)
                 w_there |= 1u << i;
+        UNROLL for (int i = 0; i < X_ROWS; i++) {
+            x[i] = (const V *)p->x + (int64_t)rows[row + i * APART][0] * p->k;
+            x_there[i] = (unsigned)rows[row + i * APART][1];
         }
         find_tap(p, c);
     }
-    /* The next DEPTH values of all rows. */
+    /* The next stage. */
     __device__ __forceinline__ void bring(unsigned char *tiles,
                                           const struct conv_product *p,
                                           const struct conv_class *c)
     {
-        int row = (int)threadIdx.x / 4, all = c->taps * p->kp;
+        int at = by_rows((int)threadIdx.x / 4, (int)threadIdx.x % 4);
+        int all = c->taps * p->kp;
         int64_t down = (int64_t)APART * all;
 
-        UNROLL for (int i = 0; i < ROWS; i++) {
-            int at = by_rows(row + i * APART, (int)threadIdx.x % 4);
-
-            copy_chunk<V, WHOLE>(tiles + at, x[i] + shift + channel,
-                                 x_there[i] >> tap & 1, p->k - channel);
-            copy16(tiles + TILE_BYTES + at, w + i * down + k,
-                   k < all && (w_there >> i & 1));
-        }
-        k += DEPTH;
-        channel += DEPTH;
+        UNROLL for (int i = 0; i < X_ROWS; i++)
+            copy_chunk<V, WHOLE>(tiles + at + i * APART * ROW_BYTES,
+                                 x[i] + shift + channel, x_there[i] >> tap & 1,
+                                 p->k - channel);
+        UNROLL for (int i = 0; i < W_ROWS; i++)
+            copy16(tiles + at + (M::ROWS + i * APART) * ROW_BYTES,
+                   w + i * down + k, k < all && (w_there >> i & 1));
+        k += tile_depth<V>();
+        channel += tile_depth<V>();
         if (channel >= p->kp)
             find_tap(p, c);
     }
@@ -119,7 +121,7 @@ __device__ __forceinline__ void find_row(const struct conv_product *p,
 
 /* ---- the sums of a block on their way to y ---- */
 
-enum { WAIT_ROWS = 64, WAIT_WIDTH = TILE + 8 };
+enum { WAIT_ROWS = 64, WAIT_WIDTH = 128 + 8 };
 
 /* sums (WAIT_ROWS, WAIT_WIDTH) for pixels place[] of y, from channel n0 on. */
 template <class M, bool WHOLE>
@@ -128,7 +130,7 @@ __device__ __forceinline__ void write_rows(const struct conv_product *p,
                                            int n0)
 {
     typedef typename M::value V;
-    constexpr int CHUNK = chunk_values<V>(), CHUNKS = TILE / CHUNK;
+    constexpr int CHUNK = chunk_values<V>(), CHUNKS = M::COLUMNS / CHUNK;
     int column = (int)threadIdx.x % CHUNKS * CHUNK, n = n0 + column;
     int some = p->n - n < CHUNK ? p->n - n : CHUNK;
     float bias[CHUNK];
@@ -173,9 +175,9 @@ __device__ __forceinline__ void write_tile(const struct conv_product *p,
     float *wait = (float *)shared;
     int *place = (int *)(wait + WAIT_ROWS * WAIT_WIDTH), row[2];
 
-    if (threadIdx.x < TILE)
+    if (threadIdx.x < M::ROWS)
         find_row(p, c, m0 + (int)threadIdx.x, row, &place[threadIdx.x]);
-    for (int first = 0; first < TILE; first += WAIT_ROWS) {
+    for (int first = 0; first < M::ROWS; first += WAIT_ROWS) {
         sums->each_by_rows([&](int r, int column, int n, const float *v) {
             if (r / WAIT_ROWS * WAIT_ROWS == first)
                 for (int i = 0; i < n; i++)
@@ -192,42 +194,46 @@ __device__ __forceinline__ void write_tile(const struct conv_product *p,
 /* Block x: a tile of y, columns first, so that blocks which run together share
  * the image; z: the class. WHOLE: channels are whole chunks in x and y. */
 template <class M, bool WHOLE>
-__global__ void __launch_bounds__(M::THREADS, 2)
-conv_kernel(const __grid_constant__ struct conv_product p)
+__global__ void __launch_bounds__(M::THREADS, M::BLOCKS)
+conv_kernel(const __grid_constant__ struct conv_product p, int stages)
 {
     SHARED_DYNAMIC(unsigned char, shared);
+    constexpr int DEPTH = tile_depth<typename M::value>();
     const struct conv_class *c = &p.cls[blockIdx.z];
-    int across = (p.n + TILE - 1) / TILE;
-    int n0 = (int)blockIdx.x % across * TILE;
-    int m0 = (int)blockIdx.x / across * TILE;
-    int (*rows)[2] = (int (*)[2])(shared + (STAGES - 1) * 2 * TILE_BYTES);
+    int across = (p.n + M::COLUMNS - 1) / M::COLUMNS;
+    int n0 = (int)blockIdx.x % across * M::COLUMNS;
+    int m0 = (int)blockIdx.x / across * M::ROWS;
+    int left = p.images * c->h * c->w - m0, steps, unused;
+    int (*rows)[2] = (int (*)[2])(shared + (stages - 1) * stage_bytes<M>());
     struct gather<M, WHOLE> g;
     M sums;
-    int steps = (c->taps * p.kp + g.DEPTH - 1) / g.DEPTH, unused;
+    bool busy = sums.has_some(left, p.n - n0);
 
-    if (m0 >= p.images * c->h * c->w)
+    if (left <= 0)
         return;
-    if (threadIdx.x < TILE)
+    if (threadIdx.x < M::ROWS)
         find_row(&p, c, m0 + (int)threadIdx.x, rows[threadIdx.x], &unused);
     __syncthreads();
     g.begin(&p, c, rows, n0);
     sums.clear();
-    for (int s = 0; s < STAGES - 1; s++) {
+    steps = (c->taps * p.kp + DEPTH - 1) / DEPTH;
+    LOOP for (int s = 0; s < stages - 1; s++) {
         if (s < steps)
-            g.bring(shared + s * 2 * TILE_BYTES, &p, c);
+            g.bring(shared + s * stage_bytes<M>(), &p, c);
         copy_commit();
     }
-    for (int s = 0, now = 0, next = STAGES - 1; s < steps; s++) {
-        const unsigned char *tiles = shared + now * 2 * TILE_BYTES;
+    LOOP for (int s = 0, now = 0, next = stages - 1; s < steps; s++) {
+        const unsigned char *tiles = shared + now * stage_bytes<M>();
 
-        copy_wait<STAGES - 2>();
+        wait_for_stage(stages);
         __syncthreads(); /* the tiles are there, and those before are done */
-        if (s + STAGES - 1 < steps)
-            g.bring(shared + next * 2 * TILE_BYTES, &p, c);
+        if (s + stages - 1 < steps)
+            g.bring(shared + next * stage_bytes<M>(), &p, c);
         copy_commit();
-        sums.add_by_rows(tiles, tiles + TILE_BYTES);
-        now = now + 1 < STAGES ? now + 1 : 0;
-        next = next + 1 < STAGES ? next + 1 : 0;
+        if (busy)
+            sums.add_by_rows(tiles, tiles + M::ROWS * ROW_BYTES);
+        now = now + 1 < stages ? now + 1 : 0;
+        next = next + 1 < stages ? next + 1 : 0;
     }
     copy_wait<0>();
     __syncthreads();
@@ -239,16 +245,19 @@ static int launch_product(struct cuda *c, const struct conv_product *p,
                           struct err *err)
 {
     auto kernel = conv_kernel<M, WHOLE>;
-    int64_t most = 0, across = (p->n + TILE - 1) / TILE;
+    int64_t most = 0, across = (p->n + M::COLUMNS - 1) / M::COLUMNS;
+    int stages = conv_stages<M>(c);
+    size_t shared = (size_t)stages * stage_bytes<M>();
 
     for (int i = 0; i < p->classes; i++) {
         int64_t m = (int64_t)p->images * p->cls[i].h * p->cls[i].w;
 
         most = m > most ? m : most;
     }
-    return LAUNCH(kernel, dim3((unsigned)((most + TILE - 1) / TILE * across), 1,
-                               (unsigned)p->classes), M::THREADS, CONV_SHARED,
-                  *p);
+    TRY(cuda_allow_shared(kernel, shared, err));
+    return LAUNCH(kernel, dim3((unsigned)((most + M::ROWS - 1) / M::ROWS *
+                                          across), 1, (unsigned)p->classes),
+                  M::THREADS, shared, *p, stages);
 }
 
 /* ---- weights ---- */
@@ -453,11 +462,11 @@ static int run(struct cuda *c, const struct conv_call *call, struct err *err)
     }
     switch (c->base.precision) {
     case PRECISION_BF16:
-        return run_of<tensor_sums<bf16>>(c, call, p, &o, packed, err);
+        return run_of<tensor_sums<bf16, 4, 2>>(c, call, p, &o, packed, err);
     case PRECISION_FP16:
-        return run_of<tensor_sums<f16>>(c, call, p, &o, packed, err);
+        return run_of<tensor_sums<f16, 4, 2>>(c, call, p, &o, packed, err);
     case PRECISION_TF32:
-        return run_of<tensor_sums<float>>(c, call, p, &o, packed, err);
+        return run_of<tensor_sums<float, 4, 2>>(c, call, p, &o, packed, err);
     default:
         return run_of<plain_sums>(c, call, p, &o, packed, err);
     }

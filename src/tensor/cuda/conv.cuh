@@ -1,11 +1,11 @@
 /* conv.cuh - the arithmetic of the 3 x 3 convolutions: products of tiles that
- * lie in shared memory, of 128 x 128 sums each.
+ * lie in shared memory, for 256 x 128 sums of a block (128 x 128 in f32).
  *
- * A tile of an operand is 512 chunks of 16 bytes, 8 values of 16 bit or 4 of 32.
- * By rows: 128 rows of 4 chunks along the axis that is summed over. By columns:
- * what is summed over are the rows, 32 (16 bit) or 16 of them, each of 128
- * values. Chunks are permuted within a row so that neither 8 rows of one chunk
- * nor 8 chunks of a row meet in a bank. */
+ * By rows, a tile of an operand is a row of 64 bytes for each of its rows or
+ * columns of sums, along the axis that is summed over: 32 values of 16 bit or
+ * 16 of 32. By columns it lies the other way round: so many rows, of one value
+ * for each row or column of sums. Chunks of 16 bytes are permuted within a row,
+ * so that neither 8 rows of one chunk nor 8 chunks of a row meet in a bank. */
 #ifndef TENSOR_CUDA_CONV_CUH
 #define TENSOR_CUDA_CONV_CUH
 
@@ -22,14 +22,6 @@
 #define LOOP
 #endif
 
-enum {
-    TILE = 128,
-    TILE_CHUNKS = 512,
-    TILE_BYTES = 16 * TILE_CHUNKS,
-    STAGES = 3, /* of two tiles: two on their way while one is multiplied */
-    CONV_SHARED = STAGES * 2 * TILE_BYTES /* 48 KiB */
-};
-
 template <class V> __host__ __device__ constexpr int chunk_values()
 {
     return 16 / (int)sizeof(V);
@@ -43,19 +35,18 @@ __device__ __forceinline__ int by_rows(int r, int c)
 {
     return r * ROW_BYTES + ((c ^ (r >> 1 & 3)) << 4);
 }
-template <class V> __host__ __device__ constexpr int column_bytes()
-{
-    return TILE * (int)sizeof(V);
-}
-template <class V> __device__ __forceinline__ int by_columns(int r, int c)
+/* width: of the row, in values. */
+template <class V>
+__device__ __forceinline__ int by_columns(int r, int c, int width)
 {
     int swap = sizeof(V) == 2 ? r & 7 : (r & 3) * 2;
 
-    return r * column_bytes<V>() + ((c ^ swap) << 4);
+    return r * width * (int)sizeof(V) + ((c ^ swap) << 4);
 }
-template <class V> __host__ __device__ constexpr int column_tile_rows()
+/* Values along the axis that is summed over. */
+template <class V> __host__ __device__ constexpr int tile_depth()
 {
-    return TILE_CHUNKS * chunk_values<V>() / TILE;
+    return ROW_BYTES / (int)sizeof(V);
 }
 
 /* d += a b with the 32 bytes along k that fragments of either width hold. */
@@ -118,57 +109,62 @@ __device__ __forceinline__ void fragments_by_rows(
     fragments_round<V>(f);
 }
 
-template <class V>
-__device__ __forceinline__ void fragments_by_columns(
-    struct fragments *f, const unsigned char *a, const unsigned char *b, int m,
-    int n, int step)
-{
-    int lane = (int)threadIdx.x % 32, high = lane / 16, odd = lane / 8 % 2;
+/* M, N: the tiles' widths. ldmatrix transposes 16-bit values only. */
+template <class V, int M, int N> struct columns {
+    static __device__ __forceinline__ void read(
+        struct fragments *f, const unsigned char *a, const unsigned char *b,
+        int m, int n, int step)
+    {
+        int lane = (int)threadIdx.x % 32, high = lane / 16, odd = lane / 8 % 2;
 
-    a += m * (int)sizeof(V) + 16 * step * column_bytes<V>();
-    b += n * (int)sizeof(V) + 16 * step * column_bytes<V>();
-    UNROLL for (int i = 0; i < 4; i++)
-        ldmatrix_x4_trans(f->a[i], a + by_columns<V>(8 * high + lane % 8,
-                                                     2 * i + odd));
-    UNROLL for (int i = 0; i < 8; i += 2) {
-        uint32_t r[4];
+        a += m * 2 + step * 32 * M;
+        b += n * 2 + step * 32 * N;
+        UNROLL for (int i = 0; i < 4; i++)
+            ldmatrix_x4_trans(f->a[i], a + by_columns<V>(8 * high + lane % 8,
+                                                         2 * i + odd, M));
+        UNROLL for (int i = 0; i < 8; i += 2) {
+            uint32_t r[4];
 
-        ldmatrix_x4_trans(r, b + by_columns<V>(8 * odd + lane % 8, i + high));
-        UNROLL for (int j = 0; j < 4; j++)
-            f->b[i + j / 2][j % 2] = r[j];
+            ldmatrix_x4_trans(r, b + by_columns<V>(8 * odd + lane % 8, i + high,
+                                                   N));
+            UNROLL for (int j = 0; j < 4; j++)
+                f->b[i + j / 2][j % 2] = r[j];
+        }
     }
-}
+};
+template <int M, int N> struct columns<float, M, N> {
+    static __device__ __forceinline__ void read(
+        struct fragments *f, const unsigned char *a, const unsigned char *b,
+        int m, int n, int step)
+    {
+        int lane = (int)threadIdx.x % 32, g = lane / 4, p[4], q[4];
 
-/* ldmatrix transposes 16-bit values only. */
-template <>
-__device__ __forceinline__ void fragments_by_columns<float>(
-    struct fragments *f, const unsigned char *a, const unsigned char *b, int m,
-    int n, int step)
-{
-    const int down = 4 * column_bytes<float>();
-    int lane = (int)threadIdx.x % 32, g = lane / 4, at[4];
-
-    UNROLL for (int i = 0; i < 4; i++) /* columns 8 i + g of row lane % 4 */
-        at[i] = by_columns<float>(lane % 4, 2 * i + g / 4) + g % 4 * 4;
-    a += m * 4 + 2 * step * down;
-    b += n * 4 + 2 * step * down;
-    UNROLL for (int i = 0; i < 4; i++)
-        UNROLL for (int j = 0; j < 4; j++)
-            f->a[i][j] = *(const uint32_t *)(a + at[(2 * i + j % 2) % 4] +
-                                             i / 2 * 128 + j / 2 * down);
-    UNROLL for (int i = 0; i < 8; i++)
-        UNROLL for (int j = 0; j < 2; j++)
-            f->b[i][j] = *(const uint32_t *)(b + at[i % 4] + i / 4 * 128 +
-                                             j * down);
-    fragments_round<float>(f);
-}
+        UNROLL for (int i = 0; i < 4; i++) { /* 8 i + g of row lane % 4 */
+            p[i] = by_columns<float>(lane % 4, 2 * i + g / 4, M) + g % 4 * 4;
+            q[i] = by_columns<float>(lane % 4, 2 * i + g / 4, N) + g % 4 * 4;
+        }
+        a += m * 4 + step * 32 * M;
+        b += n * 4 + step * 32 * N;
+        UNROLL for (int i = 0; i < 4; i++)
+            UNROLL for (int j = 0; j < 4; j++)
+                f->a[i][j] = *(const uint32_t *)(a + p[(2 * i + j % 2) % 4] +
+                                                 i / 2 * 128 + j / 2 * 16 * M);
+        UNROLL for (int i = 0; i < 8; i++)
+            UNROLL for (int j = 0; j < 2; j++)
+                f->b[i][j] = *(const uint32_t *)(b + q[i % 4] + i / 4 * 128 +
+                                                 j * 16 * N);
+        fragments_round<float>(f);
+    }
+};
 
 /* ---- sums of a tile, spread over the threads of a block ---- */
 
-/* Values V of 16 bit, or float for tf32. 4 warps, 64 x 64 sums each. */
-template <class V> struct tensor_sums {
+/* Values V of 16 bit, or float for tf32. DOWN x RIGHT warps of 64 x 64 sums;
+ * a block fills a multiprocessor's registers. */
+template <class V, int DOWN, int RIGHT> struct tensor_sums {
     typedef V value;
-    static constexpr int THREADS = 128;
+    static constexpr int ROWS = 64 * DOWN, COLUMNS = 64 * RIGHT;
+    static constexpr int THREADS = 32 * DOWN * RIGHT, BLOCKS = 1;
     float sum[4][8][4];
 
     __device__ __forceinline__ void clear()
@@ -180,11 +176,16 @@ template <class V> struct tensor_sums {
     }
     __device__ __forceinline__ int first_row() const
     {
-        return (int)threadIdx.x / 64 * 64;
+        return (int)threadIdx.x / 32 / RIGHT * 64;
     }
     __device__ __forceinline__ int first_column() const
     {
-        return (int)threadIdx.x / 32 % 2 * 64;
+        return (int)threadIdx.x / 32 % RIGHT * 64;
+    }
+    /* Has this thread any of the first rows x columns sums? */
+    __device__ __forceinline__ bool has_some(int rows, int columns) const
+    {
+        return first_row() < rows && first_column() < columns;
     }
     __device__ __forceinline__ void add(const struct fragments *f)
     {
@@ -207,8 +208,10 @@ template <class V> struct tensor_sums {
     {
         struct fragments f[2];
 
-        fragments_by_columns<V>(&f[0], a, b, first_row(), first_column(), 0);
-        fragments_by_columns<V>(&f[1], a, b, first_row(), first_column(), 1);
+        columns<V, ROWS, COLUMNS>::read(&f[0], a, b, first_row(),
+                                        first_column(), 0);
+        columns<V, ROWS, COLUMNS>::read(&f[1], a, b, first_row(),
+                                        first_column(), 1);
         add(&f[0]);
         add(&f[1]);
     }
@@ -237,7 +240,7 @@ template <class V> struct tensor_sums {
  * columns x + 16 j, by columns of two times four neighbours each, 64 apart. */
 struct plain_sums {
     typedef float value;
-    static constexpr int THREADS = 256;
+    static constexpr int ROWS = 128, COLUMNS = 128, THREADS = 256, BLOCKS = 2;
     float sum[8][8];
 
     __device__ __forceinline__ void clear()
@@ -246,6 +249,7 @@ struct plain_sums {
             UNROLL for (int j = 0; j < 8; j++)
                 sum[i][j] = 0;
     }
+    __device__ __forceinline__ bool has_some(int, int) const { return true; }
     /* A warp: 4 rows, 8 columns. */
     __device__ __forceinline__ int x() const
     {
@@ -280,9 +284,9 @@ struct plain_sums {
     __device__ __forceinline__ void add_by_columns(const unsigned char *a,
                                                    const unsigned char *b)
     {
-        LOOP for (int k = 0; k < column_tile_rows<float>(); k++)
-            add_row(a + by_columns<float>(k, y()),
-                    b + by_columns<float>(k, x()));
+        LOOP for (int k = 0; k < tile_depth<float>(); k++)
+            add_row(a + by_columns<float>(k, y(), ROWS),
+                    b + by_columns<float>(k, x(), COLUMNS));
     }
     __device__ __forceinline__ void add_row(const unsigned char *a,
                                             const unsigned char *b)
@@ -312,6 +316,34 @@ struct plain_sums {
                   &sum[i][j]);
     }
 };
+
+/* ---- stages: tiles of both operands, of which all but one are on their way
+ * while that one is multiplied ---- */
+
+template <class M> __host__ __device__ constexpr int stage_bytes()
+{
+    return (M::ROWS + M::COLUMNS) * ROW_BYTES;
+}
+
+/* As many as there is shared memory for; 48 KiB at least. */
+template <class M> static int conv_stages(const struct cuda *c)
+{
+    const int most = M::BLOCKS > 1 ? 3 : 4;
+
+    return c->shared >= (size_t)(most * stage_bytes<M>())
+        ? most : (48 << 10) / stage_bytes<M>();
+}
+
+/* Waits for the oldest of them. */
+__device__ __forceinline__ void wait_for_stage(int stages)
+{
+    if (stages == 4)
+        copy_wait<2>();
+    else if (stages == 3)
+        copy_wait<1>();
+    else
+        copy_wait<0>();
+}
 
 /* ---- 16 bytes of values; some: how many of them there are, where an image's
  * channels are not a multiple of a chunk ---- */

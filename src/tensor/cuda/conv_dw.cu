@@ -21,17 +21,19 @@ enum { TILES_AT_ONCE = 128 };
 
 /* ---- the tiles of a block on their way to shared memory ---- */
 
-/* A thread brings one chunk of each APARTth row of both operands, pixel after
- * pixel. */
+/* A thread brings one chunk of every so-many-th row: of dy, rows DY_APART, and
+ * of x, pixel after pixel. */
 template <class M, bool WHOLE> struct dw_gather {
     typedef typename M::value V;
-    static constexpr int CHUNK = chunk_values<V>(), CHUNKS = TILE / CHUNK;
-    static constexpr int APART = M::THREADS / CHUNKS;
-    static constexpr int ROWS = column_tile_rows<V>() / APART;
+    static constexpr int CHUNK = chunk_values<V>(), DEPTH = tile_depth<V>();
+    static constexpr int DY_CHUNKS = M::ROWS / CHUNK;
+    static constexpr int X_CHUNKS = M::COLUMNS / CHUNK;
+    static constexpr int DY_APART = M::THREADS / DY_CHUNKS;
+    static constexpr int X_APART = M::THREADS / X_CHUNKS;
     const V *dy, *line;           /* line: pixel (i, 0) of the tap in x */
     int m, k, dh, dw;             /* channels of dy and x; the tap */
     int column_there, line_there; /* is there anything at all */
-    int left, i, j, b;            /* left: pixels of dy */
+    int left, i, j, b;            /* left: pixels of the part */
 
     __device__ __forceinline__ void find_line(const struct dw_product *p)
     {
@@ -43,41 +45,49 @@ template <class M, bool WHOLE> struct dw_gather {
     __device__ __forceinline__ void begin(const struct dw_product *p, int m0,
                                           int n0)
     {
-        int column = (int)threadIdx.x % CHUNKS * CHUNK, tap;
-        int pixel = (int)blockIdx.y * p->step;
+        int column = n0 + (int)threadIdx.x % X_CHUNKS * CHUNK;
+        int first = (int)blockIdx.y * p->step, tap = column / p->kp;
+        int pixel = first + (int)threadIdx.x / X_CHUNKS;
 
-        tap = (n0 + column) / p->kp;
-        k = n0 + column - tap * p->kp;
+        k = column - tap * p->kp;
         column_there = tap < 9;
         dh = tap / 3 - 1;
         dw = tap % 3 - 1;
-        left = p->pixels - pixel < p->step ? p->pixels - pixel : p->step;
-        left -= (int)threadIdx.x / CHUNKS;
-        pixel += (int)threadIdx.x / CHUNKS;
         j = pixel % p->y_w;
         i = pixel / p->y_w % p->y_h;
         b = pixel / p->y_w / p->y_h;
-        m = m0 + column;
-        dy = (const V *)p->dy + (int64_t)pixel * p->n + m;
         find_line(p);
+        left = p->pixels - first < p->step ? p->pixels - first : p->step;
+        m = m0 + (int)threadIdx.x % DY_CHUNKS * CHUNK;
+        dy = (const V *)p->dy +
+             (int64_t)(first + (int)threadIdx.x / DY_CHUNKS) * p->n + m;
     }
-    __device__ __forceinline__ void bring(unsigned char *tiles,
-                                          const struct dw_product *p)
+    __device__ __forceinline__ void bring_dy(unsigned char *tile,
+                                             const struct dw_product *p)
     {
-        int row = (int)threadIdx.x / CHUNKS, chunk = (int)threadIdx.x % CHUNKS;
+        int row = (int)threadIdx.x / DY_CHUNKS;
+        int chunk = (int)threadIdx.x % DY_CHUNKS;
 
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            int at = by_columns<V>(row + r * APART, chunk);
+        UNROLL for (int r = 0; r < DEPTH; r += DY_APART) {
+            copy_chunk<V, WHOLE>(tile + by_columns<V>(row + r, chunk, M::ROWS),
+                                 dy, row + r < left && m < p->n, p->n - m);
+            dy += DY_APART * p->n;
+        }
+    }
+    __device__ __forceinline__ void bring_x(unsigned char *tile,
+                                            const struct dw_product *p)
+    {
+        int row = (int)threadIdx.x / X_CHUNKS;
+        int chunk = (int)threadIdx.x % X_CHUNKS;
+
+        UNROLL for (int r = 0; r < DEPTH; r += X_APART) {
             int w = j * p->stride_w + dw;
 
-            copy_chunk<V, WHOLE>(tiles + at, dy, left > 0 && m < p->n,
-                                 p->n - m);
-            copy_chunk<V, WHOLE>(tiles + TILE_BYTES + at, line + w * p->k,
-                                 left > 0 && line_there &&
+            copy_chunk<V, WHOLE>(
+                tile + by_columns<V>(row + r, chunk, M::COLUMNS),
+                line + w * p->k, row + r < left && line_there &&
                                      (unsigned)w < (unsigned)p->x_w, p->k - k);
-            dy += APART * p->n;
-            left -= APART;
-            j += APART;
+            j += X_APART;
             if (j < p->y_w)
                 continue;
             for (; j >= p->y_w; j -= p->y_w)
@@ -87,6 +97,14 @@ template <class M, bool WHOLE> struct dw_gather {
                 }
             find_line(p);
         }
+    }
+    /* The next stage. */
+    __device__ __forceinline__ void bring(unsigned char *tiles,
+                                          const struct dw_product *p)
+    {
+        bring_dy(tiles, p);
+        bring_x(tiles + M::ROWS * ROW_BYTES, p);
+        left -= DEPTH;
     }
 };
 
@@ -112,38 +130,39 @@ __device__ __forceinline__ void put_sums(const struct dw_product *p, M *sums,
 
 /* Block x: tile of the sums, y: part. WHOLE: channels are whole chunks. */
 template <class M, bool WHOLE>
-__global__ void __launch_bounds__(M::THREADS, 2)
-dw_kernel(const __grid_constant__ struct dw_product p)
+__global__ void __launch_bounds__(M::THREADS, M::BLOCKS)
+dw_kernel(const __grid_constant__ struct dw_product p, int stages)
 {
     SHARED_DYNAMIC(unsigned char, shared);
-    constexpr int DEPTH = column_tile_rows<typename M::value>();
-    int across = (9 * p.kp + TILE - 1) / TILE;
-    int n0 = (int)blockIdx.x % across * TILE;
-    int m0 = (int)blockIdx.x / across * TILE;
+    constexpr int DEPTH = tile_depth<typename M::value>();
+    int across = (9 * p.kp + M::COLUMNS - 1) / M::COLUMNS;
+    int n0 = (int)blockIdx.x % across * M::COLUMNS;
+    int m0 = (int)blockIdx.x / across * M::ROWS;
     struct dw_gather<M, WHOLE> g;
     M sums;
+    bool busy = sums.has_some(p.n - m0, 9 * p.kp - n0);
     int steps, first = 1;
 
     g.begin(&p, m0, n0);
-    steps = p.pixels - (int)blockIdx.y * p.step;
-    steps = ((steps < p.step ? steps : p.step) + DEPTH - 1) / DEPTH;
+    steps = (g.left + DEPTH - 1) / DEPTH;
     sums.clear();
-    LOOP for (int s = 0; s < STAGES - 1; s++) {
+    LOOP for (int s = 0; s < stages - 1; s++) {
         if (s < steps)
-            g.bring(shared + s * 2 * TILE_BYTES, &p);
+            g.bring(shared + s * stage_bytes<M>(), &p);
         copy_commit();
     }
-    LOOP for (int s = 0, now = 0, next = STAGES - 1; s < steps; s++) {
-        const unsigned char *tiles = shared + now * 2 * TILE_BYTES;
+    LOOP for (int s = 0, now = 0, next = stages - 1; s < steps; s++) {
+        const unsigned char *tiles = shared + now * stage_bytes<M>();
 
-        copy_wait<STAGES - 2>();
+        wait_for_stage(stages);
         __syncthreads(); /* the tiles are there, and those before are done */
-        if (s + STAGES - 1 < steps)
-            g.bring(shared + next * 2 * TILE_BYTES, &p);
+        if (s + stages - 1 < steps)
+            g.bring(shared + next * stage_bytes<M>(), &p);
         copy_commit();
-        sums.add_by_columns(tiles, tiles + TILE_BYTES);
-        now = now + 1 < STAGES ? now + 1 : 0;
-        next = next + 1 < STAGES ? next + 1 : 0;
+        if (busy)
+            sums.add_by_columns(tiles, tiles + M::ROWS * ROW_BYTES);
+        now = now + 1 < stages ? now + 1 : 0;
+        next = next + 1 < stages ? next + 1 : 0;
         if ((s + 1) % TILES_AT_ONCE == 0 || s + 1 == steps) {
             put_sums(&p, &sums, m0, n0, first);
             first = 0;
@@ -172,19 +191,17 @@ __global__ void dw_fold(float *dw, const float *part, int parts, int n, int k,
 
 /* Enough parts to keep the device busy to the end, of work memory within
  * reason. */
-static int parts_for(const struct cuda *c, const struct dw_product *p,
-                     int depth)
+static int64_t parts_for(const struct cuda *c, const struct dw_product *p,
+                         int64_t tiles, int depth)
 {
     const int64_t bytes = 64 << 20, blocks = 8 * (int64_t)c->sms;
-    int64_t all = 9 * (int64_t)p->kp;
-    int64_t tiles = (p->n + TILE - 1) / TILE * ((all + TILE - 1) / TILE);
     int64_t parts = blocks / tiles;
-    int64_t fit = bytes / (p->n * all * (int64_t)sizeof(float));
+    int64_t fit = bytes / (p->n * 9 * (int64_t)p->kp * (int64_t)sizeof(float));
     int64_t most = p->pixels / (8 * depth); /* what is worth a block */
 
     parts = parts < fit ? parts : fit;
     parts = parts < most ? parts : most;
-    return (int)(parts > 1 ? parts : 1);
+    return parts > 1 ? parts : 1;
 }
 
 template <class M, bool WHOLE>
@@ -192,21 +209,24 @@ static int launch_dw(struct cuda *c, struct dw_product p, float *dw,
                      struct err *err)
 {
     auto kernel = dw_kernel<M, WHOLE>;
-    const int depth = column_tile_rows<typename M::value>();
-    int64_t all = 9 * (int64_t)p.kp;
-    int64_t tiles = (p.n + TILE - 1) / TILE * ((all + TILE - 1) / TILE);
-    int parts = parts_for(c, &p, depth);
+    const int depth = tile_depth<typename M::value>();
+    int64_t all = 9 * (int64_t)p.kp, across = (all - 1) / M::COLUMNS + 1;
+    int64_t tiles = ((p.n - 1) / M::ROWS + 1) * across;
+    int64_t parts = parts_for(c, &p, tiles, depth);
+    int stages = conv_stages<M>(c);
+    size_t shared = (size_t)stages * stage_bytes<M>();
     void *part;
 
-    p.step = ((p.pixels + parts - 1) / parts + depth - 1) / depth * depth;
-    parts = (p.pixels + p.step - 1) / p.step;
+    p.step = (int)((p.pixels + parts * depth - 1) / (parts * depth)) * depth;
+    parts = (p.pixels - 1) / p.step + 1;
     TRY(cuda_buf(c, CUDA_BUF_SUMS, (size_t)(parts * p.n * all) * sizeof(float),
                  &part, err));
     p.part = (float *)part;
+    TRY(cuda_allow_shared(kernel, shared, err));
     TRY(LAUNCH(kernel, dim3((unsigned)tiles, (unsigned)parts), M::THREADS,
-               CONV_SHARED, p));
+               shared, p, stages));
     return LAUNCH(dw_fold, cuda_grid(c, p.n * all), BLOCK, 0, dw,
-                  (const float *)p.part, parts, p.n, p.k, p.kp);
+                  (const float *)p.part, (int)parts, p.n, p.k, p.kp);
 }
 
 template <class M>
@@ -245,11 +265,11 @@ static int run_dw(struct cuda *c, const struct conv_dw_call *call,
 {
     switch (c->base.precision) {
     case PRECISION_BF16:
-        return run_dw_of<tensor_sums<bf16>>(c, call, err);
+        return run_dw_of<tensor_sums<bf16, 2, 4>>(c, call, err);
     case PRECISION_FP16:
-        return run_dw_of<tensor_sums<f16>>(c, call, err);
+        return run_dw_of<tensor_sums<f16, 2, 4>>(c, call, err);
     case PRECISION_TF32:
-        return run_dw_of<tensor_sums<float>>(c, call, err);
+        return run_dw_of<tensor_sums<float, 2, 4>>(c, call, err);
     default:
         return run_dw_of<plain_sums>(c, call, err);
     }
