@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "tensor/module.h"
 #include "config.h"
 
 /* The reader has gone: nobody wants the rest, or a message about it. */
@@ -62,20 +63,42 @@ static int runs_encoder(int argc, char **argv)
     return strcmp(argv[1], "help") && strcmp(argv[1], "convert");
 }
 
+/* Whether the CUDA module is there, which is not loaded for that: with the
+ * driver's libraries it takes a tenth of a second. */
+static void find_cuda(char version[24], char module[MODULE_PATH])
+{
+    struct module_about a;
+    struct err err = {0};
+
+    strcpy(version, "no");
+    if (module_find(module, &err))
+        *module = '\0';
+    else if (module_read(&a, module, &err))
+        snprintf(module, MODULE_PATH, "%s", err.msg);
+    else
+        snprintf(version, 24, "%d.%d%s", a.cuda / 1000, a.cuda % 1000 / 10,
+                 a.emulated ? " emulated" : "");
+}
+
 static void print_version(void)
 {
+    char cuda[24], module[MODULE_PATH];
+
+    find_cuda(cuda, module);
     printf("mfm %s\n"
            "features: oneDNN %s, libavformat %d and libavcodec %d, OpenMP %d, "
-           "CUDA no, MPI %s\n"
-           "licence: GPL-3.0-or-later; free software without any warranty\n",
+           "CUDA %s, MPI %s\n",
            PACKAGE_VERSION, MFM_DNNL_VERSION, MFM_LIBAVFORMAT_MAJOR,
-           MFM_LIBAVCODEC_MAJOR, _OPENMP,
+           MFM_LIBAVCODEC_MAJOR, _OPENMP, cuda,
 #ifdef HAVE_MPI
            "yes"
 #else
            "no"
 #endif
     );
+    if (*module)
+        printf("CUDA module: %s\n", module);
+    printf("licence: GPL-3.0-or-later; free software without any warranty\n");
 }
 
 static int print_list(FILE *f)

@@ -1,5 +1,7 @@
 /* batch.h - the loop over the inputs of a command: progress, one line for each
- * failure, results in the order of the inputs, files whole or not at all.
+ * failure, results in the order of the inputs, files whole or not at all. With
+ * -j several workers, each a thread with a model and a device of its own, take
+ * inputs in turn.
  *
  * Results go to stdout, to -o FILE, or to --out-dir as one or more files for
  * each input. Where results are lines of JSON on stdout or in -o and there are
@@ -14,27 +16,36 @@
 #include "cmd/inputs.h"
 #include "cmd/progress.h"
 
+struct batch_all; /* what the workers share */
+
+/* A worker's. */
 struct batch {
     const struct cmd_common *common;
-    struct inputs in;
+    struct batch_all *all;
     size_t index;      /* of the input in work */
     int text;          /* not JSON: one result in a file */
     int lines;         /* JSON: each result on one line */
-    int results;       /* written to main so far */
-    int said;          /* that main can take no more */
-    struct progress progress;
-    struct file_out main; /* stdout or -o, for JSON */
+    int writing;       /* its turn has come, and its result with it */
 };
 
 /* Works on one input. Returns 0, or an error whose message names the file. */
 typedef int batch_fn(void *ctx, struct batch *b, const char *path,
                      struct err *err);
 
+/* What workers 1.. of -j work with, as ctx is for the first: made of that, in
+ * the worker's thread, and freed there. */
+struct batch_more {
+    int (*open)(void **out, const void *ctx, int worker, struct err *err);
+    void (*close)(void *mine); /* NULL is allowed */
+};
+
 /* Collects the inputs and calls fn for each. text is 1 if the results cannot
- * stand one after another in a file (anything but JSON). Returns the exit code;
- * everything that went wrong has been said. */
+ * stand one after another in a file (anything but JSON). more is NULL where
+ * there is no -j. Returns the exit code; everything that went wrong has been
+ * said. */
 int batch_run(const struct cmd_usage *usage, const struct cmd_common *c, int n,
-              char **operands, int text, batch_fn *fn, void *ctx);
+              char **operands, int text, batch_fn *fn, void *ctx,
+              const struct batch_more *more);
 
 /* Whether arrays would go to a terminal: for a usage error before work. */
 int batch_is_terminal(const struct cmd_common *c);

@@ -160,7 +160,7 @@ static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
         return cmd_usage_error("beats", "--activations needs --fps");
     return batch_run(usage, &a->o.common, 1, &file,
                      !format || !strcmp(format, "text") ||
-                         !strcmp(format, "lab"), decode_one, a);
+                         !strcmp(format, "lab"), decode_one, a, NULL);
 }
 
 /* ---- the command ---- */

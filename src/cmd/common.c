@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "tensor/backend.h"
 
 enum { MOST_SHARED = 20 };
 
@@ -27,10 +28,12 @@ static void input_options(struct shared *s, struct cmd_common *c, int groups)
           "$MFM_MODELS, the user's data folder and the installed one "
           "(default: default)", 0, 0, NULL },
         { 0, "device", OPT_STRING, &c->device, "NAME",
-          "where to compute: auto or cpu", 0, 0, NULL },
+          "where to compute: auto (a GPU, else the CPU), cpu, cuda or cuda:N",
+          0, 0, NULL },
         { 0, "precision", OPT_CHOICE, &c->precision, "NAME",
-          "arithmetic of products: auto (f32 on the CPU), f32 or bf16", 0, 0,
-          "auto|f32|bf16" },
+          "arithmetic of products: auto (f32 on the CPU, bf16 on GPUs that "
+          "have it), f32, bf16, or on CUDA also tf32, fp16", 0, 0,
+          "auto|f32|tf32|bf16|fp16" },
         { 0, "threads", OPT_INT, &c->threads, "N",
           "threads to compute with (default: all cores)", 1, 1024, NULL },
     };
@@ -49,6 +52,12 @@ static void input_options(struct shared *s, struct cmd_common *c, int groups)
             s->in[s->n_in++] = model[i];
     for (int i = 0; i < 3 && groups & CMD_INPUT; i++)
         s->in[s->n_in++] = input[i];
+    if (groups & CMD_JOBS)
+        s->in[s->n_in++] = (struct opt){
+            'j', "jobs", OPT_INT, &c->jobs, "N", "inputs at once (default: 1), "
+            "each with its share of the threads; on the GPUs in turn", 1, 256,
+            NULL
+        };
     s->in[s->n_in] = (struct opt){ .kind = OPT_END };
 }
 
@@ -140,20 +149,9 @@ int cmd_start_error(const char *name, const struct err *err)
     return CMD_FAILED;
 }
 
-static int check_device(const char *device, struct err *err)
-{
-    if (!strcmp(device, "auto") || !strcmp(device, "cpu"))
-        return 0;
-    if (!strcmp(device, "cuda") || !strncmp(device, "cuda:", 5))
-        return err_set(err, ERR_ARG, "--device %s: CUDA is not built in; "
-                       "use --device cpu", device);
-    return err_set(err, ERR_ARG, "--device: '%s' is not one of auto|cpu",
-                   device);
-}
-
 static int check(const struct cmd_common *c, struct err *err)
 {
-    TRY(check_device(c->device, err));
+    TRY(backend_check_device(c->device, err));
     if (c->nul && !c->files_from)
         return err_set(err, ERR_ARG, "-0 says how --files-from is written; "
                        "there is no --files-from");
@@ -194,6 +192,11 @@ int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
     log_set_level(c->quiet ? LOG_ERROR
                            : c->verbose > 1 ? LOG_DEBUG
                            : c->verbose ? LOG_INFO : LOG_WARN);
+    if (c->jobs > 1) {
+        int all = c->threads ? c->threads : omp_get_max_threads();
+
+        c->threads = all > c->jobs ? all / c->jobs : 1;
+    }
     if (c->threads)
         omp_set_num_threads(c->threads);
     return CMD_GO;

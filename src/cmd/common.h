@@ -42,16 +42,19 @@ enum {
     CMD_FORMAT = 16,  /* --format, of the words in cmd_common.formats */
     CMD_PROGRESS = 32, /* --progress */
     CMD_MODELS = 64,  /* with CMD_MODEL: -m may be given several times */
-    CMD_COMPUTE = 128 /* CMD_MODEL without -m */
+    CMD_COMPUTE = 128, /* CMD_MODEL without -m */
+    CMD_JOBS = 256    /* -j */
 };
 
 /* Values of the shared options; strings are borrowed from argv. */
 struct cmd_common {
     const char *model;      /* file or name; "default"; of several the last */
     struct opt_list models; /* CMD_MODELS: all that were given */
-    const char *device;     /* checked: "auto" or "cpu" */
-    const char *precision;  /* "auto", "f32" or "bf16" */
-    int threads;            /* 0: as many as there are cores; already set */
+    const char *device;     /* checked: backend_check_device */
+    const char *precision;  /* "auto", "f32", "tf32", "bf16" or "fp16" */
+    int threads;            /* of a job; 0: as many as there are cores; already
+                               set */
+    int jobs;               /* CMD_JOBS: inputs at once; 0: not given */
     const char *files_from; /* NULL, or "-" for stdin */
     int nul, recurse;       /* -0, -r */
     const char *output;     /* -o; NULL is stdout, as "-" is */

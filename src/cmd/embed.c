@@ -21,6 +21,8 @@ struct embed {
     struct session session;
     struct analyser *analyser;
     const struct cmd_common *common;
+    const char *layer_name;
+    double window, hop;
     int *layer, n_layers;  /* hidden states; 0: mel */
     int all;               /* --layer all: a dimension of its own */
     int width;             /* values in a row */
@@ -337,13 +339,13 @@ static int choose_layers(struct embed *e, const char *name, struct err *err)
     return 0;
 }
 
-static int open_all(struct embed *e, const char *layer, double window,
-                    double hop, struct err *err)
+static int open_all(struct embed *e, int worker, struct err *err)
 {
-    struct analyser_config c = { .ctx = e, .window_s = window, .hop_s = hop };
+    struct analyser_config c = { .ctx = e, .window_s = e->window,
+                                 .hop_s = e->hop };
 
-    TRY(session_open(&e->session, e->common, err));
-    TRY(choose_layers(e, layer, err));
+    TRY(session_open(&e->session, e->common, worker, err));
+    TRY(choose_layers(e, e->layer_name, err));
     c.layer = e->layer;
     c.n_layers = e->n_layers;
     if (e->n_layers)
@@ -353,14 +355,44 @@ static int open_all(struct embed *e, const char *layer, double window,
     return analyser_new(&e->analyser, e->session.model, e->session.be, &c, err);
 }
 
+static void release(struct embed *e)
+{
+    drop(e);
+    analyser_free(e->analyser);
+    session_release(&e->session);
+    free(e->layer);
+}
+
+static int open_more(void **out, const void *first, int worker,
+                     struct err *err)
+{
+    const struct embed *f = first;
+    struct embed *e = xcalloc(1, sizeof(*e));
+
+    *out = e;
+    e->common = f->common;
+    e->layer_name = f->layer_name;
+    e->window = f->window;
+    e->hop = f->hop;
+    e->out_rate = f->out_rate;
+    e->mean = f->mean;
+    return open_all(e, worker, err);
+}
+
+static void close_more(void *mine)
+{
+    if (mine)
+        release(mine);
+    free(mine);
+}
+
 int cmd_embed(int argc, char **argv)
 {
     struct cmd_common common = CMD_COMMON_INIT;
     struct embed e = { .common = &common };
-    const char *layer = NULL, *pool = NULL;
-    double window = 0, hop = 0;
+    const char *pool = NULL;
     const struct opt own[] = {
-        { 0, "layer", OPT_STRING, &layer, "N|last|all|mel",
+        { 0, "layer", OPT_STRING, &e.layer_name, "N|last|all|mel",
           "which hidden state (the one that the model's heads read)", 0, 0,
           NULL },
         { 0, "rate", OPT_DOUBLE, &e.out_rate, "R",
@@ -368,10 +400,10 @@ int cmd_embed(int argc, char **argv)
           NULL },
         { 0, "pool", OPT_CHOICE, &pool, "mean", "one vector for the recording",
           0, 0, "mean" },
-        { 0, "window", OPT_DOUBLE, &window, "S",
+        { 0, "window", OPT_DOUBLE, &e.window, "S",
           "seconds of audio that the encoder sees at once (the model's)", 1,
           600, NULL },
-        { 0, "hop", OPT_DOUBLE, &hop, "S",
+        { 0, "hop", OPT_DOUBLE, &e.hop, "S",
           "seconds from one window to the next (half the window)", 0.1, 600,
           NULL },
         { .kind = OPT_END }
@@ -380,8 +412,8 @@ int cmd_embed(int argc, char **argv)
         "embed", "mfm embed [OPTIONS] [FILE...]",
         "Writes the hidden states of the encoder, for other programs or for "
         "the tasks of\nmfm.\n", own,
-        CMD_MODEL | CMD_INPUT | CMD_OUTPUT | CMD_OUT_DIR | CMD_FORMAT |
-            CMD_PROGRESS
+        CMD_MODEL | CMD_INPUT | CMD_JOBS | CMD_OUTPUT | CMD_OUT_DIR |
+            CMD_FORMAT | CMD_PROGRESS
     };
     struct err err = {0};
     int n, rc, is_array;
@@ -397,13 +429,11 @@ int cmd_embed(int argc, char **argv)
     if (is_array && batch_is_terminal(&common))
         return cmd_usage_error("embed", "an array is not for a terminal: give "
                                "-o FILE, or --format ndjson");
-    if (open_all(&e, layer, window, hop, &err))
+    if (open_all(&e, 0, &err))
         rc = cmd_start_error("embed", &err);
     else
-        rc = batch_run(&usage, &common, n, argv, is_array, embed_one, &e);
-    drop(&e);
-    analyser_free(e.analyser);
-    session_release(&e.session);
-    free(e.layer);
+        rc = batch_run(&usage, &common, n, argv, is_array, embed_one, &e,
+                       &(struct batch_more){ open_more, close_more });
+    release(&e);
     return rc;
 }

@@ -292,9 +292,6 @@ static int train(struct job *j, const volatile sig_atomic_t *stop,
         .dist = j->dist, .agree = j->dist ? agree : NULL, .ctx = j
     };
 
-    TRY(backend_open(&j->be, j->common.device, j->common.threads, err));
-    if (j->config.train.precision == TRAIN_BF16)
-        TRY(backend_set_precision(j->be, PRECISION_BF16, err));
     TRY(dist_use_device(j->dist, j->be, err));
     return pretrain_run(&c, j->be, err);
 }
@@ -311,6 +308,15 @@ static int make_folder(struct job *j, struct err *err)
     return agree(j, rc, err);
 }
 
+static int open_backend(struct job *j, struct err *err)
+{
+    const struct session_use use = {
+        .precision = settings_precision(&j->config.train), .training = 1
+    };
+
+    return session_backend(&j->be, &j->common, use, err);
+}
+
 static int prepare(struct job *j, struct err *err)
 {
     if (j->resume)
@@ -320,6 +326,7 @@ static int prepare(struct job *j, struct err *err)
     j->fresh = 1;
     if (j->resume)
         TRY(recall(j, err));
+    TRY(open_backend(j, err));
     if (j->fresh)
         TRY(open_model(&j->token_model, j->tokens, err));
     if (j->fresh)

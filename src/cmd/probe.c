@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/rundir.h"
+#include "cmd/session.h"
 #include "model/find.h"
 #include "model/net.h"
 #include "tensor/backend.h"
@@ -471,10 +472,11 @@ static int measure(struct job *j, struct err *err)
 
 static int open_backend(struct job *j, struct err *err)
 {
-    TRY(backend_open(&j->be, j->common.device, j->common.threads, err));
-    if (j->config.train.precision == TRAIN_BF16)
-        TRY(backend_set_precision(j->be, PRECISION_BF16, err));
-    return 0;
+    const struct session_use use = {
+        .precision = settings_precision(&j->config.train), .training = 1
+    };
+
+    return session_backend(&j->be, &j->common, use, err);
 }
 
 /* A frozen encoder that knows nothing: the model file of its first values. */

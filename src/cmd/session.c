@@ -4,26 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "dist/dist.h"
 #include "model/find.h"
 
-int session_open(struct session *s, const struct cmd_common *c,
+int session_open(struct session *s, const struct cmd_common *c, int worker,
                  struct err *err)
 {
+    struct session_use use = { .worker = worker };
     char *path = NULL;
     int rc = model_find(&path, c->model, err);
 
     if (!rc)
         rc = model_open(&s->model, path, err);
     free(path);
-    return rc ? rc : session_backend(&s->be, c, err);
+    return rc ? rc : session_backend(&s->be, c, use, err);
 }
 
 int session_backend(struct backend **be, const struct cmd_common *c,
-                    struct err *err)
+                    struct session_use use, struct err *err)
 {
-    TRY(backend_open(be, c->device, c->threads, err));
-    return strcmp(c->precision, "bf16")
-               ? 0 : backend_set_precision(*be, PRECISION_BF16, err);
+    int jobs = c->jobs > 1 ? c->jobs : 1;
+    const char *precision = use.precision ? use.precision : c->precision;
+
+    TRY(backend_open_nth(be, c->device,
+                         dist_local_rank() * jobs + use.worker, c->threads,
+                         err));
+    TRY(backend_choose_precision(*be, precision, use.training, err));
+    log_info("computing on %s, in %s", (*be)->device,
+             precision_name((*be)->precision));
+    return 0;
 }
 
 void session_release(struct session *s)

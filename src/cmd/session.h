@@ -14,14 +14,22 @@ struct session {
     struct backend *be;
 };
 
-int session_open(struct session *s, const struct cmd_common *c,
+int session_open(struct session *s, const struct cmd_common *c, int worker,
                  struct err *err);
 void session_release(struct session *s);
 
-/* Opens the backend alone. After a failure *be, if it is not NULL, is still to
- * be closed. */
+/* Opens the backend alone, with arithmetic by name (c->precision, or what the
+ * settings of a run say), and says with -v which device computes. Processes
+ * that mpirun or srun started on one machine, and workers of one process, take
+ * its GPUs in turn. After a failure *be, if it is not NULL, is still to be
+ * closed. */
+struct session_use {
+    const char *precision; /* NULL: c->precision */
+    int training;          /* what "auto" means differs */
+    int worker;            /* 0..c->jobs - 1 */
+};
 int session_backend(struct backend **be, const struct cmd_common *c,
-                    struct err *err);
+                    struct session_use use, struct err *err);
 
 /* Fills what all results say: file ("-" is shown as "stdin"), duration, model
  * (none if s is NULL) and version; no task. Strings are borrowed from s and

@@ -68,8 +68,8 @@ int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
 
     memcpy(own + n_own, shared, sizeof(shared));
     usage->own = own;
-    usage->groups = CMD_MODEL | CMD_INPUT | CMD_OUTPUT | CMD_OUT_DIR |
-                    CMD_FORMAT | CMD_PROGRESS;
+    usage->groups = CMD_MODEL | CMD_INPUT | CMD_JOBS | CMD_OUTPUT |
+                    CMD_OUT_DIR | CMD_FORMAT | CMD_PROGRESS;
     return cmd_begin(usage, &o->common, argc, argv, n);
 }
 
@@ -313,19 +313,44 @@ static void choose_tasks(struct work *w)
     }
 }
 
-static int open_work(struct work *w, struct err *err)
+static int open_work(struct work *w, int worker, struct err *err)
 {
     struct task_options *o = w->options;
     struct analyser_config c = { .task = w->name, .window_s = o->window_s,
                                  .hop_s = o->hop_s, .rate = o->rate };
 
-    TRY(session_open(&w->session, &o->common, err));
+    TRY(session_open(&w->session, &o->common, worker, err));
     choose_tasks(w);
     if (!w->n)
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
                        "embed and tokenize only", w->session.model->path);
     c.n_tasks = w->n;
     return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
+}
+
+static void release_work(struct work *w)
+{
+    release_labels(w);
+    analyser_free(w->analyser);
+    session_release(&w->session);
+}
+
+static int open_more(void **out, const void *first, int worker,
+                     struct err *err)
+{
+    const struct work *f = first;
+    struct work *w = xcalloc(1, sizeof(*w));
+
+    *out = w;
+    w->options = f->options;
+    return open_work(w, worker, err);
+}
+
+static void close_more(void *mine)
+{
+    if (mine)
+        release_work(mine);
+    free(mine);
 }
 
 int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
@@ -338,12 +363,11 @@ int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
                       : !o->headings;
     int rc;
 
-    if (open_work(&w, &err))
+    if (open_work(&w, 0, &err))
         rc = cmd_start_error(usage->name, &err);
     else
-        rc = batch_run(usage, &o->common, n, operands, text, run_one, &w);
-    release_labels(&w);
-    analyser_free(w.analyser);
-    session_release(&w.session);
+        rc = batch_run(usage, &o->common, n, operands, text, run_one, &w,
+                       &(struct batch_more){ open_more, close_more });
+    release_work(&w);
     return rc;
 }

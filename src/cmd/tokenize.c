@@ -152,7 +152,7 @@ static int open_all(struct tokenize *t, const struct cmd_common *common,
 {
     struct analyser_config a = { .emit_samples = take_samples, .ctx = t };
 
-    TRY(session_open(&t->session, common, err));
+    TRY(session_open(&t->session, common, 0, err));
     TRY(tokens_from_model(&t->tokenizer, t->session.model, err));
     t->streams = tokenizer_streams(t->tokenizer);
     TRY(tokenizer_run_new(&t->run, t->tokenizer, err));
@@ -180,7 +180,8 @@ static int tokenize_all(const struct cmd_usage *usage,
     if (open_all(&t, common, &err))
         rc = cmd_start_error("tokenize", &err);
     else
-        rc = batch_run(usage, common, n, argv, is_array, tokenize_one, &t);
+        rc = batch_run(usage, common, n, argv, is_array, tokenize_one, &t,
+                       NULL);
     release(&t);
     return rc;
 }

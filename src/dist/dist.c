@@ -95,6 +95,21 @@ int dist_size(const struct dist *d)
     return d ? d->size : 1;
 }
 
+int dist_local_rank(void)
+{
+    static const char *const names[] = {
+        "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *s = getenv(names[i]);
+
+        if (s && atoi(s) >= 0)
+            return atoi(s);
+    }
+    return 0;
+}
+
 int dist_sum(struct dist *d, double *v, int64_t n, struct err *err)
 {
     return d ? d->ops->sum(d, v, n, err) : 0;

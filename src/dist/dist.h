@@ -49,6 +49,9 @@ void dist_abort(struct dist *d);
 
 int dist_rank(const struct dist *d); /* 0 .. size - 1 */
 int dist_size(const struct dist *d);
+/* This process's number, 0.., among those that one mpirun or srun started on
+ * this machine; 0 where it is alone. Whether dist_open was called or not. */
+int dist_local_rank(void);
 
 /* v (n) becomes the sum over all processes, the same bits in each. */
 int dist_sum(struct dist *d, double *v, int64_t n, struct err *err);

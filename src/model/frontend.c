@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 /* ---- weights ---- */
 
 struct norm {
@@ -85,8 +87,6 @@ int frontend_init(struct frontend *f, struct model *m, struct backend *be,
     const struct encoder_config *c = &m->config.encoder;
     int bands = m->config.mel.bands;
     int64_t dim[2] = { c->dim, (int64_t)c->conv_dim * (bands / 4) };
-    /* the largest images are (2 n, bands / 2, channels) */
-    enum { LEAST = 16 };
     const float *w = NULL, *b = NULL;
 
     if (bands % 4)
@@ -100,13 +100,21 @@ int frontend_init(struct frontend *f, struct model *m, struct backend *be,
         for (int k = 0; k < 3; k++)
             TRY(init_conv(f, m, i, k, err));
     }
+    /* the largest images are (2 n, bands / 2, channels) */
     f->piece = be->image_bytes / ((int64_t)f->stride[1] * (f->bands / 2) *
                               f->channels * (int64_t)sizeof(float));
-    f->piece = f->piece > LEAST ? f->piece : LEAST;
+    f->piece = f->piece > FRONTEND_LEAST ? f->piece : FRONTEND_LEAST;
     TRY(model_tensor(m, "conv.linear.weight", dim, 2, &w, err));
     TRY(model_tensor(m, "conv.linear.bias", dim, 1, &b, err));
     TRY(tensor_import(&f->weight, be, w, 2, dim, err));
     return tensor_import(&f->bias, be, b, 1, dim, err);
+}
+
+static void release_images(struct frontend *f)
+{
+    for (int i = 0; i < FRONTEND_MODULES; i++)
+        for (int k = 0; k < 2; k++)
+            tensor_release(&f->image[i][k]);
 }
 
 void frontend_release(struct frontend *f)
@@ -115,9 +123,8 @@ void frontend_release(struct frontend *f)
         for (int k = 0; k < 3; k++)
             if (f->conv[i][k])
                 f->be->ops->conv2d_free(f->be, f->conv[i][k]);
-        tensor_release(&f->image[i][0]);
-        tensor_release(&f->image[i][1]);
     }
+    release_images(f);
     tensor_release(&f->flat);
     tensor_release(&f->weight);
     tensor_release(&f->bias);
@@ -193,18 +200,35 @@ static int piece_forward(struct frontend *f, const struct tensor *mel,
                                      err);
 }
 
+/* All pieces, of much the same length. */
+static int pieces_forward(struct frontend *f, const struct tensor *mel,
+                          int64_t frames, struct err *err)
+{
+    int64_t n = ceil_div(frames, ceil_div(frames, f->piece));
+
+    for (int64_t first = 0; first < frames; first += n)
+        TRY(piece_forward(f, mel, first,
+                          frames - first < n ? frames - first : n, err));
+    return 0;
+}
+
 int frontend_forward(struct frontend *f, struct tensor *x,
                      const struct tensor *mel, struct err *err)
 {
     int64_t frames = frontend_frames(f, mel->dim[0]);
-    int64_t n = ceil_div(frames, ceil_div(frames, f->piece));
     struct matmul_opts plain = {0};
+    int rc;
 
     TRY(tensor_reserve(&f->flat, f->be, 2,
                        (int64_t[]){ frames, tensor_cols(&f->weight) }, err));
-    for (int64_t first = 0; first < frames; first += n)
-        TRY(piece_forward(f, mel, first,
-                          frames - first < n ? frames - first : n, err));
+    while ((rc = pieces_forward(f, mel, frames, err)) == ERR_NOMEM &&
+           f->piece > FRONTEND_LEAST) {
+        release_images(f);
+        f->piece /= 2;
+        log_info("memory is short: %lld frames at a time",
+                 (long long)f->piece);
+    }
+    TRY(rc);
     return f->be->ops->matmul(f->be, x, &f->flat, &f->weight, &f->bias, plain,
                               err);
 }

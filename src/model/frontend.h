@@ -8,7 +8,7 @@
 #include "model/model.h"
 #include "tensor/backend.h"
 
-enum { FRONTEND_MODULES = 2 };
+enum { FRONTEND_MODULES = 2, FRONTEND_LEAST = 16 };
 
 struct frontend {
     struct backend *be;
@@ -16,7 +16,8 @@ struct frontend {
     int stride[FRONTEND_MODULES];             /* over time */
     int channels, bands;                      /* bands of the mel: 128 */
     struct tensor weight, bias;               /* (D, channels * bands/4), (D) */
-    int64_t piece; /* output frames computed at a time; init chooses */
+    int64_t piece; /* output frames computed at a time, down to FRONTEND_LEAST;
+                      init chooses */
     /* work space */
     struct tensor image[2][2], flat;
 };
@@ -31,7 +32,8 @@ int64_t frontend_frames(const struct frontend *f, int64_t time);
 
 /* x (frontend_frames(T), D) from mel (T, bands). Works through the time in
  * pieces, so that memory stays bounded; the pieces overlap by what the kernels
- * reach, so that the result is the same. */
+ * reach, so that the result is the same. Where memory for a piece is not to be
+ * had, this one and those that follow are halved, before ERR_NOMEM. */
 int frontend_forward(struct frontend *f, struct tensor *x,
                      const struct tensor *mel, struct err *err);
 

@@ -1,98 +1,73 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tensor/backend.h"
 
-#include <dlfcn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "tensor/cpu/cpu.h"
-#include "tensor/cuda/cuda.h"
+#include "tensor/module.h"
 
-/* ---- the CUDA module: loaded when it is asked for, and kept ---- */
+/* ---- devices ---- */
 
-static const char module_name[] = "mfm-cuda.so";
-
-/* Where it is: MFM_CUDA_MODULE, beside the program, in the library's folder.
- * NULL if nowhere. */
-static const char *find_module(char *buf, size_t size)
+int backend_check_device(const char *device, struct err *err)
 {
-    const char *own = getenv("MFM_CUDA_MODULE");
-    ssize_t n;
+    const char *n = device + 5;
 
-    if (own)
-        return own;
-    n = readlink("/proc/self/exe", buf, size - sizeof(module_name) - 1);
-    while (n > 0 && buf[n - 1] != '/')
-        n--;
-    if (n > 0) {
-        memcpy(buf + n, module_name, sizeof(module_name));
-        if (!access(buf, R_OK))
-            return buf;
-    }
-    snprintf(buf, size, "%s/%s", MFM_LIBDIR, module_name);
-    return access(buf, R_OK) ? NULL : buf;
+    if (!strcmp(device, "auto") || !strcmp(device, "cpu") ||
+        !strcmp(device, "cuda"))
+        return 0;
+    if (!strncmp(device, "cuda:", 5) && *n && strlen(n) <= 4 &&
+        strspn(n, "0123456789") == strlen(n))
+        return 0;
+    return err_set(err, ERR_ARG, "--device: '%.40s' is not one of auto, cpu, "
+                   "cuda and cuda:N (N from 0)", device);
 }
 
-struct module {
-    __typeof__(backend_cuda_open) *open;
-    __typeof__(backend_cuda_count) *count;
-};
-
-static int load_module(struct module *m, struct err *err)
-{
-    char buf[4096];
-    const char *path = find_module(buf, sizeof(buf));
-    void *lib;
-
-    if (!path)
-        return err_set(err, ERR_UNSUPPORTED, "CUDA is not built in (there is "
-                       "no %s): use --device cpu", module_name);
-    lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!lib)
-        return err_set(err, ERR_UNSUPPORTED, "cannot load the CUDA module "
-                       "(%s): install CUDA's libraries, or use --device cpu",
-                       dlerror());
-    *(void **)&m->open = dlsym(lib, "backend_cuda_open");
-    *(void **)&m->count = dlsym(lib, "backend_cuda_count");
-    if (!m->open || !m->count)
-        return err_set(err, ERR_UNSUPPORTED, "%s is not mfm's CUDA module",
-                       path);
-    return 0;
-}
-
-static int open_cuda(struct backend **out, const char *device, struct err *err)
+static int open_cuda(struct backend **out, const char *device, int nth,
+                     struct err *err)
 {
     struct module m = {0};
-    char *end = NULL;
-    long n = 0;
+    int have;
 
-    if (device[4]) {
-        n = strtol(device + 5, &end, 10);
-        if (!device[5] || *end || n < 0 || n > 1023)
-            return err_set(err, ERR_ARG, "--device: '%s' is not cuda:N, N "
-                           "from 0", device);
-    }
-    TRY(load_module(&m, err));
-    return m.open(out, (int)n, err);
+    TRY(module_load(&m, err));
+    if (device[4])
+        return m.open(out, atoi(device + 5), err);
+    have = m.count();
+    return m.open(out, have ? nth % have : 0, err);
+}
+
+/* Whatever mfm can do with it: what the NVIDIA driver shows, there or in
+ * Windows' Linux. */
+static int is_gpu_there(void)
+{
+    return !access("/dev/nvidia0", F_OK) || !access("/proc/driver/nvidia/gpus",
+                                                    F_OK) ||
+           !access("/dev/dxg", F_OK);
 }
 
 /* What keeps a device that is there from being used is worth a line; that there
- * is none, or no module, is not. */
-static int open_auto(struct backend **out, int threads, struct err *err)
+ * is none is not. */
+static int open_auto(struct backend **out, int nth, int threads,
+                     struct err *err)
 {
-    struct err why = {0};
+    struct err first = {0}, why = {0};
     struct module m = {0};
+    int have = 0;
 
-    if (load_module(&m, &why)) {
-        log_debug("%s", why.msg);
-    } else if (m.count() > 0) {
-        if (!m.open(out, 0, &why))
-            return 0;
-        log_warn("%s; using the CPU", why.msg);
+    if (!module_load(&m, &first)) {
+        have = m.count();
+        for (int i = 0; i < have; i++)
+            if (!m.open(out, (nth + i) % have, i ? &why : &first))
+                return 0;
+        if (!have)
+            m.open(out, 0, &first);
     }
+    if (have || is_gpu_there())
+        log_warn("%s; computing on the CPU", first.msg);
+    else
+        log_debug("%s; computing on the CPU", first.msg);
     return backend_cpu_open(out, threads, err);
 }
 
@@ -100,20 +75,23 @@ int backend_cuda_devices(void)
 {
     struct module m = {0};
 
-    return load_module(&m, NULL) ? 0 : m.count();
+    return module_load(&m, NULL) ? 0 : m.count();
+}
+
+int backend_open_nth(struct backend **out, const char *device, int nth,
+                     int threads, struct err *err)
+{
+    TRY(backend_check_device(device, err));
+    if (!strcmp(device, "cpu"))
+        return backend_cpu_open(out, threads, err);
+    return *device == 'a' ? open_auto(out, nth, threads, err)
+                          : open_cuda(out, device, nth, err);
 }
 
 int backend_open(struct backend **out, const char *device, int threads,
                  struct err *err)
 {
-    if (!strcmp(device, "cpu"))
-        return backend_cpu_open(out, threads, err);
-    if (!strcmp(device, "auto"))
-        return open_auto(out, threads, err);
-    if (!strncmp(device, "cuda", 4) && (!device[4] || device[4] == ':'))
-        return open_cuda(out, device, err);
-    return err_set(err, ERR_ARG, "--device: '%s' is not auto, cpu or cuda[:N]",
-                   device);
+    return backend_open_nth(out, device, 0, threads, err);
 }
 
 void backend_close(struct backend *be)
@@ -122,9 +100,35 @@ void backend_close(struct backend *be)
         be->ops->close(be);
 }
 
+/* ---- precision ---- */
+
+static const char *const precisions[] = { "f32", "bf16", "tf32", "fp16" };
+
+const char *precision_name(enum precision p)
+{
+    return precisions[p];
+}
+
 int backend_set_precision(struct backend *be, enum precision p, struct err *err)
 {
     TRY(be->ops->set_precision(be, p, err));
     be->precision = p;
     return 0;
+}
+
+int backend_choose_precision(struct backend *be, const char *name, int training,
+                             struct err *err)
+{
+    for (int p = PRECISION_F32; p <= PRECISION_FP16; p++)
+        if (!strcmp(name, precisions[p]))
+            return backend_set_precision(be, (enum precision)p, err);
+    if (strcmp(name, "auto"))
+        return err_set(err, ERR_ARG, "--precision: '%.40s' is not one of auto, "
+                       "f32, tf32, bf16 and fp16", name);
+    if (!strcmp(be->ops->name, "cpu"))
+        return backend_set_precision(be, PRECISION_F32, err);
+    if (!backend_set_precision(be, PRECISION_BF16, NULL))
+        return 0;
+    return backend_set_precision(be, training ? PRECISION_F32 : PRECISION_FP16,
+                                 err);
 }

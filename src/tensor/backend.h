@@ -39,6 +39,7 @@ struct backend {
      * bytes of an image to convolve at a time. */
     int windows;
     int64_t image_bytes;
+    char device[160]; /* what computes, for people: "CPU AMD EPYC, 2 threads" */
     /* Where several processes compute parts of one batch: v (n) becomes the sum
      * over them, so that batch normalisation is over the whole batch. NULL: one
      * process. Set by whoever opened the backend. */
@@ -397,13 +398,20 @@ struct backend_ops {
                         const int64_t *first, struct err *err);
 };
 
-/* Opens "cpu", "cuda[:N]" or "auto": the first GPU, else the CPU, with a
- * warning where a GPU is there and cannot be used. The CUDA backend is a module
- * that is loaded here (MFM_CUDA_MODULE, beside the program, or where it was
- * installed); ERR_UNSUPPORTED says in one line what is missing. threads, of the
- * CPU, 0: as many as the machine has. */
+/* Opens "cpu", "cuda[:N]" or "auto": the first GPU that works, else the CPU,
+ * with a warning where a GPU is there and cannot be used. The CUDA backend is a
+ * module that is loaded here (module.h); ERR_UNSUPPORTED says in one line what
+ * is missing. ERR_ARG if device is none of these. threads, of the CPU, 0: as
+ * many as the machine has. */
 int backend_open(struct backend **out, const char *device, int threads,
                  struct err *err);
+/* The same for number nth (0..) of several that compute side by side: they take
+ * the GPUs in turn where device does not say which. The thread that opens a
+ * backend is the one to use it. */
+int backend_open_nth(struct backend **out, const char *device, int nth,
+                     int threads, struct err *err);
+/* ERR_ARG, with a list of what there is, if it is no name of a device. */
+int backend_check_device(const char *device, struct err *err);
 /* GPUs that the CUDA module sees; 0 without a module. */
 int backend_cuda_devices(void);
 void backend_close(struct backend *be); /* NULL is allowed */
@@ -412,5 +420,11 @@ void backend_close(struct backend *be); /* NULL is allowed */
  * before are no longer valid. */
 int backend_set_precision(struct backend *be, enum precision p,
                           struct err *err);
+/* The same by name: "f32", "tf32", "bf16", "fp16", or "auto", which is f32 on
+ * the CPU, bf16 on GPUs that have it (sm_80), and on older ones fp16, or for
+ * training f32. */
+int backend_choose_precision(struct backend *be, const char *name, int training,
+                             struct err *err);
+const char *precision_name(enum precision p);
 
 #endif

@@ -98,7 +98,7 @@ static void plan_make(struct plan *plan, const struct optim *o)
 
 /* ---- metadata ---- */
 
-enum { META = 9 };
+enum { META = 11 };
 
 static uint32_t meta_crc(const struct safetensors_meta *meta, size_t n)
 {
@@ -113,8 +113,9 @@ static uint32_t meta_crc(const struct safetensors_meta *meta, size_t n)
     return (uint32_t)crc;
 }
 
-static void meta_make(struct safetensors_meta meta[META],
-                      const struct checkpoint *c, const struct optim *o)
+/* Returns how many there are. */
+static size_t meta_make(struct safetensors_meta meta[META],
+                        const struct checkpoint *c, const struct optim *o)
 {
     char *value[META] = {
         xasprintf("%d", CHECKPOINT_FORMAT), xstrdup(MFM_VERSION),
@@ -122,14 +123,17 @@ static void meta_make(struct safetensors_meta meta[META],
         xasprintf("%.17g", c->hours), xasprintf("%" PRId64, o->steps),
         xasprintf("%" PRId64, o->skipped),
         xstrdup(c->data ? c->data : ""), xstrdup(c->config ? c->config : ""),
+        xasprintf("%.17g", o->scale.value),
+        xasprintf("%" PRId64, o->scale.good),
     };
     static char *const key[META] = {
         "mfm_checkpoint", "version", "step", "seed", "hours", "adam_steps",
-        "skipped", "data", "config",
+        "skipped", "data", "config", "loss_scale", "loss_scale_good",
     };
 
     for (int i = 0; i < META; i++)
         meta[i] = (struct safetensors_meta){ key[i], value[i] };
+    return o->scale.value > 0 ? META : META - 2;
 }
 
 /* Over name, shape and values, so that no byte of a file can change unseen. */
@@ -190,14 +194,15 @@ static int write_file(const char *path, const struct checkpoint *c,
     struct safetensors_meta meta[META];
     struct safetensors_out out = {0};
     struct plan plan;
+    size_t n_meta;
     int rc;
 
     plan_make(&plan, o);
-    meta_make(meta, c, o);
-    rc = safetensors_create(&out, path, plan.stored, plan.n, meta, META, err);
+    n_meta = meta_make(meta, c, o);
+    rc = safetensors_create(&out, path, plan.stored, plan.n, meta, n_meta, err);
     if (!rc) {
         out.file.sync = 1;
-        rc = put_all(&out, &plan, meta_crc(meta, META), err);
+        rc = put_all(&out, &plan, meta_crc(meta, n_meta), err);
     }
     if (!rc)
         rc = safetensors_commit(&out, err);
@@ -430,6 +435,19 @@ static int take_tensors(const struct safetensors *st, const struct plan *plan,
     return rc;
 }
 
+/* Absent where none was in use. */
+static int restore_scale(const struct safetensors *st, struct lossscale *s)
+{
+    const char *value = safetensors_meta(st, "loss_scale");
+    double v = value ? strtod(value, NULL) : 0;
+
+    if (!value || !(s->value > 0))
+        return 1;
+    s->value = v;
+    return v > 0 && v <= LOSSSCALE_MOST &&
+           parse_i64(st, "loss_scale_good", &s->good);
+}
+
 int checkpoint_restore(const char *path, struct checkpoint *c,
                        struct optim *o, struct err *err)
 {
@@ -445,7 +463,8 @@ int checkpoint_restore(const char *path, struct checkpoint *c,
     if (!rc)
         rc = check_bytes(&st, path, err);
     if (!rc && (!parse_i64(&st, "adam_steps", &o->steps) ||
-                !parse_i64(&st, "skipped", &o->skipped)))
+                !parse_i64(&st, "skipped", &o->skipped) ||
+                !restore_scale(&st, &o->scale)))
         rc = err_set(err, ERR_FORMAT, "%s: damaged: its metadata lack a field",
                      path);
     if (!rc)

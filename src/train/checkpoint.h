@@ -5,7 +5,8 @@
  * of the trained ones, ema/NAME where an average is kept, all F32; and "crc"
  * (U32), the CRC-32 of each of those (name, shape, values) in the order of the
  * file, then that of the metadata. Metadata: mfm_checkpoint (the format, 1),
- * version, step, seed, hours, data, config and the counters of optim.h.
+ * version, step, seed, hours, data, config, the counters of optim.h, and where
+ * a loss scale is in use loss_scale and loss_scale_good.
  *
  * A file appears under its name when it is whole and on the disk (fsync): a
  * kill or a power cut leaves the one before. */
@@ -53,7 +54,8 @@ int checkpoint_peek(const char *path, struct checkpoint *c, struct err *err);
 /* Puts all back as it was: values, moments (those of o's part), average and
  * counters. o is as optim_init left it, with the options of the run. ERR_FORMAT
  * if the tensors are not those of o (the message names one) or are damaged;
- * values may have changed then. */
+ * values may have changed then. A loss scale is put back if o has one in use
+ * and the file has one. */
 int checkpoint_restore(const char *path, struct checkpoint *c,
                        struct optim *o, struct err *err);
 

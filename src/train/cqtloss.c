@@ -72,10 +72,12 @@ int cqtloss_target(struct cqtloss *q, int thread, const float *x, int64_t n,
     return 0;
 }
 
-void cqtloss_begin(struct cqtloss *q, double weight, int64_t rows)
+void cqtloss_begin(struct cqtloss *q, double weight, int64_t rows,
+                   double loss_scale)
 {
     q->loss = 0;
     q->scale = rows ? weight / (double)rows / CQTLOSS_BINS : 0;
+    q->loss_scale = loss_scale;
 }
 
 /* In place of the predictions: the gradient by them. */
@@ -90,7 +92,7 @@ static void errors(struct cqtloss *q, const float *want, const int32_t *hide,
                                    : (double)v[i] - want[r * CQTLOSS_BINS + i];
 
             q->loss += q->scale * d * d;
-            v[i] = (float)(2 * q->scale * d);
+            v[i] = (float)(2 * q->scale * q->loss_scale * d);
         }
     }
 }

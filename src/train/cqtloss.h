@@ -24,6 +24,7 @@ struct cqtloss {
     float *host;              /* (rows, bins) */
     size_t cap;
     double scale;             /* of the squared errors in the step */
+    double loss_scale;        /* of gradients besides */
     double loss;              /* so far in the step, weighted */
 };
 
@@ -38,8 +39,9 @@ size_t cqtloss_bytes(int64_t frames);
 int cqtloss_target(struct cqtloss *q, int thread, const float *x, int64_t n,
                    int64_t frames, float *out, struct err *err);
 
-/* A step whose hidden frames are rows in all. */
-void cqtloss_begin(struct cqtloss *q, double weight, int64_t rows);
+/* A step whose hidden frames are rows in all; loss_scale: lossscale_factor. */
+void cqtloss_begin(struct cqtloss *q, double weight, int64_t rows,
+                   double loss_scale);
 /* hidden (B, T, D); want (B, T, bins); hide (B * T), -1 where nothing is
  * hidden. Adds to dhidden, the layer's gradients and q->loss. */
 int cqtloss_pass(struct cqtloss *q, struct tensor *dhidden,

@@ -105,6 +105,8 @@ static int add_line(struct loop *l, const struct loop_row *row,
     };
     size_t n = 7;
 
+    if (r->loss_scale > 0)
+        v[n++] = (struct metric){ "loss_scale", r->loss_scale };
     memcpy(v + n, row->more, row->n * sizeof(*v));
     l->seconds = l->hours = 0;
     return metrics_add(&l->metrics, l->at.step, v, n + row->n, err);
@@ -127,13 +129,20 @@ static int keep_buffers(struct loop *l, int back, struct err *err)
                 : p->be->ops->axpby(p->be, &l->buffers, 1, &now, 0, err);
 }
 
+/* Steps by which a loss scale finds its size are no sign of a bad run. */
 static int skip(struct loop *l, const struct loop_row *row,
                 const struct optim_result *r, struct err *err)
 {
     TRY(keep_buffers(l, 1, err));
-    l->skipped++;
     if (!l->silent)
         train_progress_clear(&l->progress);
+    if (r->overflow) {
+        log_info("step %lld skipped: the gradient overflows with a loss scale "
+                 "of %g; now it is %g", (long long)l->at.step, r->loss_scale,
+                 l->c->optim->scale.value);
+        return 0;
+    }
+    l->skipped++;
     log_warn("step %lld skipped: loss %g, gradient norm %g",
              (long long)l->at.step, row->loss, r->grad_norm);
     if (l->skipped < l->c->most_skipped)

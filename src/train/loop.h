@@ -41,7 +41,8 @@ struct loop_config {
     int log_every, valid_every, save_every; /* steps; valid_every 0: never */
     int keep;                /* checkpoints */
     int most_skipped;        /* steps in a row without a finite gradient that
-                                end the run */
+                                end the run; not those for which the loss scale
+                                was halved */
     uint64_t seed;
     const char *config, *data; /* of the checkpoints */
     const char *title;         /* of the report */

@@ -210,17 +210,21 @@ int optim_step(struct optim *o, double factor, double scale,
     double shrink = 1;
 
     memset(r, 0, sizeof(*r));
+    r->loss_scale = o->scale.value;
+    scale /= lossscale_factor(&o->scale);
     for (int i = 0; i < PARAM_GROUPS; i++)
         r->lr[i] = o->opt.lr[i] * factor;
     TRY(gradient_norm(o, &r->grad_norm, err));
     r->grad_norm *= fabs(scale);
     if (!isfinite(r->grad_norm)) {
         r->skipped = 1;
+        r->overflow = lossscale_step(&o->scale, 0);
         o->skipped++;
         return 0;
     }
     if (o->opt.clip > 0)
         shrink = o->opt.clip / (r->grad_norm + 1e-6);
+    lossscale_step(&o->scale, 1);
     o->steps++;
     TRY(adam(o, factor, scale * (shrink < 1 ? shrink : 1), err));
     if (be->ops->weights_changed)

@@ -20,6 +20,7 @@
 #include "dist/dist.h"
 #include "model/params.h"
 #include "tensor/tensor.h"
+#include "train/lossscale.h"
 
 struct optim_options {
     float lr[PARAM_GROUPS];    /* the highest, of each group */
@@ -46,12 +47,15 @@ struct optim {
     struct tensor change; /* (all - trained): work space of the average */
     int64_t steps;        /* taken: the t of Adam's bias correction */
     int64_t skipped;      /* not taken: the norm was no number */
+    struct lossscale scale; /* of the gradients; set behind optim_init */
 };
 
 struct optim_result {
     double grad_norm;       /* of scale * gradient, before clipping */
+    double loss_scale;      /* by which gradients were divided; 0: none */
     double lr[PARAM_GROUPS]; /* of this step */
     int skipped;            /* the norm is infinite or NaN: nothing changed */
+    int overflow;           /* and the loss scale was halved for it */
 };
 
 /* p is allocated, has its first values, and is borrowed until release, as d is
@@ -62,9 +66,10 @@ int optim_init(struct optim *o, const struct optim_options *opt,
 void optim_release(struct optim *o);
 
 /* One step with the learning rates times factor and the gradients times scale
- * (1 / the number of passes that were added up). Frozen tensors count for
- * nothing and do not change. The norm is summed over runs of neighbours, in
- * their order. Clipping is torch.nn.utils.clip_grad_norm_: by clip / (norm +
+ * (1 / the number of passes that were added up) and divided by the loss scale,
+ * which then takes its step (lossscale.h). Frozen tensors count for nothing and
+ * do not change. The norm is summed over runs of neighbours, in their order.
+ * Clipping is torch.nn.utils.clip_grad_norm_: by clip / (norm +
  * 1e-6) if that is below 1. The average takes part with decay
  * min(ema, (1 + t) / (10 + t)), so that it forgets the first values soon; it
  * covers running statistics; buffers that never change keep their bits, and

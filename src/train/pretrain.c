@@ -331,6 +331,7 @@ static int set_up(struct pretrain *t, struct err *err)
     t->dhidden = xcalloc(layers + 1, sizeof(struct tensor *));
     t->dhidden[layers] = &t->dtop;
     TRY(optim_init(&t->optim, &opt, &t->params, t->c->dist, err));
+    lossscale_init(&t->optim.scale, t->set->loss_scale, t->be->precision);
     across_init(&t->across, &t->optim);
     return 0;
 }
@@ -520,14 +521,15 @@ static int pass(void *ctx, int64_t step, struct loop_row *row, struct err *err)
     struct pretrain *t = ctx;
     struct loss_sum total[MASKED_STREAMS] = { { 0 } };
     double rows[MASKED_STREAMS], loss = 0, right = 0, all = 0;
+    double factor = lossscale_factor(&t->optim.scale);
     float scale[MASKED_STREAMS];
     struct batch_data data;
 
     TRY(loader_next(t->loader, (uint64_t)step, &data, err));
     TRY(count_targets(t, data.part[SAMPLE_TARGETS], rows, row, err));
     for (int k = 0; k < t->streams; k++)
-        scale[k] = rows[k] > 0 ? (float)(1.0 / rows[k] / t->streams) : 0;
-    cqtloss_begin(&t->cqt, t->set->cqt_weight, (int64_t)rows[0]);
+        scale[k] = rows[k] > 0 ? (float)(factor / rows[k] / t->streams) : 0;
+    cqtloss_begin(&t->cqt, t->set->cqt_weight, (int64_t)rows[0], factor);
     TRY(passes(t, &data, scale, total, step, err));
     for (int k = 0; k < t->streams; k++) {
         loss += total[k].loss / rows[k] / t->streams;
@@ -591,24 +593,14 @@ static int valid(void *ctx, int64_t step, struct loop_row *row,
     return 0;
 }
 
-static int check(const struct pretrain_config *c, struct err *err)
-{
-    if (c->preset->train.precision == TRAIN_FP16)
-        return err_set(err, ERR_UNSUPPORTED, "train.precision: no fp16 on the "
-                       "CPU: f32, bf16 or auto");
-    return 0;
-}
-
 int pretrain_run(const struct pretrain_config *c, struct backend *be,
                  struct err *err)
 {
     struct pretrain t = { .c = c, .set = &c->preset->train,
                           .model = &c->preset->model, .be = be };
     struct strbuf json = STRBUF_INIT;
-    int rc = check(c, err);
+    int rc = set_up(&t, err);
 
-    if (!rc)
-        rc = set_up(&t, err);
     t.path = xasprintf("%s/model.safetensors", c->dir);
     preset_print(c->preset, &json);
     if (c->agree)

@@ -13,7 +13,7 @@ const struct settings settings_default = {
     .lr = 1e-4, .warmup = 1000, .schedule = SCHED_CONSTANT,
     .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1,
     .mask = MASK_NOISE, .mask_block = 0.4, .mask_probability = 0.6,
-    .noise_std = 0.1, .precision = TRAIN_AUTO,
+    .noise_std = 0.1,
     .log_every = 50, .valid_every = 1000, .save_every = 1000, .keep = 2,
     .target = TARGET_OPTIONS_INIT,
 };
@@ -25,7 +25,7 @@ static const char *const schedules[] = { "constant", "cosine", "inverse",
                                          NULL };
 static const char *const masks[] = { "noise", "embedding", NULL };
 static const char *const precisions[] = { "auto", "f32", "bf16", "fp16",
-                                          NULL };
+                                          "tf32", NULL };
 
 #define AS(name, field) name, offsetof(struct settings, field)
 #define AT(field) AS(#field, field)
@@ -63,6 +63,7 @@ static const struct field {
     { AT(layer_drop), REAL, 0, 0.9, NULL },
     { AT(checkpoint), FLAG, 0, 0, NULL },
     { AT(precision), WORD, 0, 0, precisions },
+    { AT(loss_scale), REAL, 0, 16777216, NULL },
     { AT(log_every), INT, 1, 1e9, NULL },
     { AT(valid_every), INT, 0, 1e9, NULL },
     { AT(save_every), INT, 1, 1e9, NULL },
@@ -199,6 +200,11 @@ cJSON *settings_json(const struct settings *s)
             cJSON_AddStringToObject(obj, f->name, f->words[n]);
     }
     return obj;
+}
+
+const char *settings_precision(const struct settings *s)
+{
+    return precisions[s->precision];
 }
 
 struct optim_options settings_optim(const struct settings *s)

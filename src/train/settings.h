@@ -6,10 +6,11 @@
  *      "decay": 0, "clip": 1, "ema": 0, "mask": "noise", "mask_block": 0.4,
  *      "mask_probability": 0.6, "noise_std": 0.1, "mixture": 0,
  *      "cqt_weight": 0, "dropout": 0, "layer_drop": 0, "checkpoint": false,
- *      "precision": "auto", "log_every": 50, "valid_every": 1000,
- *      "save_every": 1000, "keep": 2, "augment": false, "patience": 0,
- *      "weight_beat": 4, "weight_downbeat": 8, "weight_none": 1,
- *      "widen_beat": 0.5, "weight_boundary": 3, "reach_boundary": 0.5}
+ *      "precision": "auto", "loss_scale": 0, "log_every": 50,
+ *      "valid_every": 1000, "save_every": 1000, "keep": 2, "augment": false,
+ *      "patience": 0, "weight_beat": 4, "weight_downbeat": 8,
+ *      "weight_none": 1, "widen_beat": 0.5, "weight_boundary": 3,
+ *      "reach_boundary": 0.5}
  *
  * What is absent has the value in settings_default. */
 #ifndef TRAIN_SETTINGS_H
@@ -26,7 +27,6 @@ enum settings_mask {
     MASK_EMBEDDING /* spans of the extractor's output become a learned vector
                       (HuBERT, MERT) */
 };
-enum settings_precision { TRAIN_AUTO, TRAIN_F32, TRAIN_BF16, TRAIN_FP16 };
 
 struct settings {
     double crop;      /* seconds of a clip */
@@ -48,7 +48,9 @@ struct settings {
     double cqt_weight; /* of the loss of the constant-Q spectrum; 0: none */
     double dropout, layer_drop;
     int checkpoint;    /* compute activations again in the backward pass */
-    int precision;     /* enum settings_precision */
+    int precision;     /* settings_precision */
+    double loss_scale; /* what the gradient is multiplied by at first
+                          (lossscale.h); 0: 65536 in fp16, else nothing */
     int log_every, valid_every, save_every; /* steps; valid_every 0: never */
     int keep;          /* checkpoints */
     int augment;       /* labelled songs are varied (augment.h) */
@@ -67,6 +69,8 @@ int settings_parse(struct settings *s, const cJSON *obj, const char *path,
 /* A new object with every field, freed with cJSON_Delete. */
 cJSON *settings_json(const struct settings *s);
 
+/* "auto", "f32", "bf16", "fp16" or "tf32": for backend_choose_precision. */
+const char *settings_precision(const struct settings *s);
 /* The parts of it that other headers ask for. */
 struct optim_options settings_optim(const struct settings *s);
 struct sched settings_sched(const struct settings *s);

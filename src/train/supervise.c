@@ -27,7 +27,7 @@ struct learner {
     const struct head_config *config;
     struct head_train *train;
     struct target target;      /* of a part of the batch */
-    struct headloss_scale scale;
+    struct headloss_scale scale; /* of gradients */
     struct headloss sum;
     char *loss_name, *accuracy_name; /* of metrics */
 };
@@ -248,7 +248,9 @@ static int set_up(struct supervise *t, struct err *err)
     TRY(set_sizes(t, err));
     TRY(make_feed(t, err));
     TRY(make_dev(t, err));
-    return optim_init(&t->optim, &opt, &t->params, NULL, err);
+    TRY(optim_init(&t->optim, &opt, &t->params, NULL, err));
+    lossscale_init(&t->optim.scale, t->set->loss_scale, t->be->precision);
+    return 0;
 }
 
 static void tear_down(struct supervise *t)
@@ -392,6 +394,8 @@ static int head_pass(struct supervise *t, int h, const struct batch_data *data,
 static int weigh(struct supervise *t, const struct batch_data *data,
                  struct err *err)
 {
+    double factor = lossscale_factor(&t->optim.scale);
+
     for (int h = 0; h < t->n; h++) {
         struct learner *l = &t->head[h];
         double classes, boundary;
@@ -400,6 +404,8 @@ static int weigh(struct supervise *t, const struct batch_data *data,
         target_weight(&l->target, l->config, &classes, &boundary);
         l->scale = headloss_mean(headloss_task(l->config->task), classes,
                                  boundary);
+        l->scale.classes *= factor;
+        l->scale.boundary *= factor;
         memset(&l->sum, 0, sizeof(l->sum));
     }
     return 0;

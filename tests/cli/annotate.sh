@@ -133,6 +133,36 @@ exec 3>&-
 [ $rc -gt 128 ] || fail "the end by a signal expected"
 expect_no_file killed.ndjson
 
+# -j: the same lines in the same order, and the same files
+printf 'a.wav\nbad.wav\nb.wav\nmissing.wav\na.wav\n' >list
+music b.wav
+echo "this is no sound" >bad.wav
+for jobs in 1 3; do
+    run annotate --files-from list --progress never --threads $jobs -j $jobs
+    expect_exit 1
+    expect_lines 2 stderr
+    expect_lines 5
+    cp stdout jobs$jobs
+    rm -rf out$jobs
+    run annotate --format text --threads $jobs -j $jobs --out-dir out$jobs \
+        a.wav b.wav
+    expect_exit 0
+done
+expect_same jobs1 jobs3
+for file in out1/*; do
+    expect_same "$file" "out3/${file#out1/}"
+done
+if [ -c /dev/full ]; then
+    cmd="mfm annotate -j 3 >/dev/full"
+    "$MFM" annotate --tasks key --progress never -j 3 a.wav b.wav a.wav b.wav \
+        >/dev/full 2>stderr
+    rc=$?
+    : >stdout
+    expect_exit 1
+    expect_one_line_stderr
+fi
+expect_usage annotate -j 0 a.wav
+
 # what is hardly music
 sound clip.wav "sine=440:d=0.3"
 sound silence.wav "anullsrc=r=24000:cl=mono:d=5"

@@ -26,7 +26,7 @@ expect_exit 0
 expect_no_stderr
 expect_in_stdout "mfm 0."
 expect_in_stdout "oneDNN"
-expect_in_stdout "CUDA no"
+expect_in_stdout "CUDA "
 expect_in_stdout "GPL-3.0-or-later"
 
 expect_usage hlep

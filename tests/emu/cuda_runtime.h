@@ -15,7 +15,8 @@
  * Copies to shared memory that were not waited for have not happened.
  *
  * Environment: EMU_DEVICES (1), EMU_ARCH (90), EMU_MEMORY (bytes of a device),
- * EMU_SHARED (bytes that a block may ask for: 64 KiB, as sm_75).
+ * EMU_SHARED (bytes that a block may ask for: 64 KiB, as sm_75),
+ * EMU_DRIVER (13000; 0: there is none).
  */
 #ifndef TESTS_EMU_CUDA_RUNTIME_H
 #define TESTS_EMU_CUDA_RUNTIME_H
@@ -28,6 +29,7 @@
 #include <cstring>
 #include <functional>
 
+#define CUDART_VERSION 13000
 #define __global__
 #define __device__
 #define __host__

@@ -351,18 +351,22 @@ static size_t capacity() { return number("EMU_MEMORY", (size_t)8 << 30); }
 cudaError_t cudaGetDeviceCount(int *n)
 {
     *n = (int)number("EMU_DEVICES", 1);
+    if (number("EMU_DRIVER", CUDART_VERSION) < CUDART_VERSION) {
+        *n = 0;
+        return cudaErrorInsufficientDriver;
+    }
     return *n ? cudaSuccess : cudaErrorNoDevice;
 }
 
 cudaError_t cudaDriverGetVersion(int *v)
 {
-    *v = 13000;
+    *v = (int)number("EMU_DRIVER", CUDART_VERSION);
     return cudaSuccess;
 }
 
 cudaError_t cudaRuntimeGetVersion(int *v)
 {
-    *v = 13000;
+    *v = CUDART_VERSION;
     return cudaSuccess;
 }
 

@@ -76,10 +76,12 @@ static const struct {
     const char *line;
     int groups;
 } bad[] = {
-    { "tag --device cuda", ALL },
-    { "tag --device cuda:1", ALL },
+    { "tag --device cuda:", ALL },
+    { "tag --device cuda:x", ALL },
     { "tag --device tpu", ALL },
-    { "tag --precision fp16", ALL },
+    { "tag --precision fp17", ALL },
+    { "tag -j 2", ALL },
+    { "tag -j 0", ALL | CMD_JOBS },
     { "tag --format jpeg", ALL },
     { "tag --threads 0", ALL },
     { "tag --top x", ALL },

@@ -74,6 +74,64 @@ START_TEST(frontend_forward_in_pieces)
 }
 END_TEST
 
+/* A device whose memory ends: allocations of more than most floats fail. */
+static const struct backend_ops *large;
+static int64_t most, asked;
+
+static int small_alloc(struct backend *b, float **out, int64_t n,
+                       struct err *err)
+{
+    asked = n > asked ? n : asked;
+    return n > most ? err_set(err, ERR_NOMEM, "%lld floats", (long long)n)
+                    : large->alloc(b, out, n, err);
+}
+
+/* Pieces shrink until they fit, and the rows are the same; where they cannot,
+ * it is an error. */
+START_TEST(frontend_forward_in_little_memory)
+{
+    struct backend_ops small = *be->ops;
+    struct frontend f = {0};
+    struct tensor mel = {0}, x = {0};
+    int64_t dim = model->config.encoder.dim, time = 4000, rows;
+    float *whole, *parts;
+    struct err err = {0};
+
+    model->config.encoder.time_strides[1] = 1;
+    ck_assert(!frontend_init(&f, model, be, NULL));
+    rows = frontend_frames(&f, time);
+    ck_assert(!tensor_reserve(&mel, be, 2, (int64_t[]){ time, 128 }, NULL));
+    ck_assert(!tensor_reserve(&x, be, 2, (int64_t[]){ rows, dim }, NULL));
+    for (int64_t i = 0; i < time * 128; i++)
+        mel.data[i] = sinf(0.37f * (float)i) + cosf(0.0021f * (float)i);
+    /* what does not shrink is there already */
+    ck_assert(!tensor_reserve(&f.flat, be, 2, (int64_t[]){
+                              rows, tensor_cols(&f.weight) }, NULL));
+    large = be->ops;
+    small.alloc = small_alloc;
+    be->ops = &small;
+    most = INT64_MAX;
+    whole = forward(&f, &mel, rows);
+    for (int i = 0; i < 4; i++)
+        tensor_release(&f.image[i / 2][i % 2]);
+    most = asked / 3;
+    parts = forward(&f, &mel, rows);
+    ck_assert_int_eq(f.piece, rows / 4);
+    assert_rows_equal(parts, whole, rows, dim);
+    for (int i = 0; i < 4; i++)
+        tensor_release(&f.image[i / 2][i % 2]);
+    most = 10;
+    ck_assert_int_eq(frontend_forward(&f, &x, &mel, &err), ERR_NOMEM);
+    ck_assert_int_le(f.piece, FRONTEND_LEAST);
+    be->ops = large;
+    tensor_release(&mel);
+    tensor_release(&x);
+    frontend_release(&f);
+    free(whole);
+    free(parts);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("model_frontend");
@@ -89,6 +147,7 @@ int main(void)
     }
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, frontend_forward_in_pieces, 0, 10);
+    tcase_add_test(t, frontend_forward_in_little_memory);
     suite_add_tcase(s, t);
     rc = unit_run(s);
     backend_close(be);

@@ -158,6 +158,29 @@ START_TEST(checkpoint_without_average)
 }
 END_TEST
 
+/* It is there where it is in use, and comes back where it is in use again. */
+START_TEST(checkpoint_keeps_the_loss_scale)
+{
+    struct run a = {0}, b = {0};
+    struct checkpoint c = {0};
+    char *path;
+
+    run_start(&a, 0);
+    a.o.scale = (struct lossscale){ _i & 1 ? 4096.5 : 0, 1999 };
+    save(&a, 3, 2);
+    run_start(&b, 0);
+    b.o.scale.value = _i & 2 ? 65536 : 0;
+    path = newest();
+    ck_assert_msg(!checkpoint_restore(path, &c, &b.o, &err), "%s", err.msg);
+    ck_assert(b.o.scale.value == (_i == 3 ? 4096.5 : _i == 2 ? 65536 : 0));
+    ck_assert_int_eq(b.o.scale.good, _i == 3 ? 1999 : 0);
+    checkpoint_release(&c);
+    free(path);
+    run_stop(&a);
+    run_stop(&b);
+}
+END_TEST
+
 /* What is no ordinary number keeps its bits too. */
 START_TEST(checkpoint_keeps_odd_values)
 {
@@ -409,6 +432,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, stop);
     tcase_add_test(t, checkpoint_goes_on_to_the_bit);
     tcase_add_test(t, checkpoint_without_average);
+    tcase_add_loop_test(t, checkpoint_keeps_the_loss_scale, 0, 4);
     tcase_add_test(t, checkpoint_keeps_odd_values);
     tcase_add_test(t, checkpoint_write_keeps_the_last);
     tcase_add_test(t, checkpoint_write_survives_a_kill);

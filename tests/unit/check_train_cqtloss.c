@@ -93,7 +93,7 @@ START_TEST(cqtloss_pass_both)
     ck_assert(!tensor_reserve(&dhidden, be, 3, (int64_t[]){ B, T, D }, &err));
     ck_assert(!tensor_upload(&hidden, x, &err));
     ck_assert(!tensor_upload(&dhidden, dx0, &err));
-    cqtloss_begin(&q, weight, 6);
+    cqtloss_begin(&q, weight, 6, 1);
     for (int k = 0; k < 2; k++)
         ck_assert(!cqtloss_pass(&q, &dhidden, &hidden, want, hide, &err));
     ck_assert_double_eq_tol(q.loss, loss, 1e-5 * loss);
@@ -102,8 +102,16 @@ START_TEST(cqtloss_pass_both)
     near(&g, dw, N * D);
     g = params_grad(&p, 1);
     near(&g, db, N);
+    /* the loss is not scaled, what is added to gradients is */
+    cqtloss_begin(&q, weight, 6, 8);
+    for (int k = 0; k < 2; k++)
+        ck_assert(!cqtloss_pass(&q, &dhidden, &hidden, want, hide, &err));
+    ck_assert_double_eq_tol(q.loss, loss, 1e-5 * loss);
+    for (int i = 0; i < R * D; i++)
+        dx[i] = dx0[i] + 9 * (dx[i] - dx0[i]);
+    near(&dhidden, dx, R * D);
     /* a step where nothing is hidden */
-    cqtloss_begin(&q, weight, 0);
+    cqtloss_begin(&q, weight, 0, 1);
     ck_assert(!cqtloss_pass(&q, &dhidden, &hidden, want, hide, &err));
     ck_assert_double_eq(q.loss, 0);
     near(&dhidden, dx, R * D);

@@ -24,6 +24,8 @@ struct fake {
     volatile sig_atomic_t stop;
     int64_t stop_at, fail_at; /* in this step; -1: never */
     int64_t bad_from, bad_to; /* steps whose gradient is infinite */
+    double most;              /* it is where the loss scale is above that; 0:
+                                 any is well */
     int64_t began, passes, saved, last_valid;
     int valids, done_at;
     float mean[3];            /* running statistics before a bad step */
@@ -36,6 +38,7 @@ static int pass(void *ctx, int64_t step, struct loop_row *row,
     struct tensor g = params_grad(&f->p, TRAIN_MATRIX);
     struct tensor v = params_value(&f->p, TRAIN_MATRIX);
     struct tensor mean = params_value(&f->p, TRAIN_MEAN);
+    double factor = lossscale_factor(&f->o.scale);
     float grad[35], value[35], m[3];
 
     if (step == f->fail_at)
@@ -47,11 +50,12 @@ static int pass(void *ctx, int64_t step, struct loop_row *row,
     train_get(&mean, m);
     for (int i = 0; i < 35; i++) {
         ck_assert(grad[i] == 0); /* by the loop */
-        grad[i] = value[i] + train_gradient(0, i, (int)step);
+        grad[i] = (value[i] + train_gradient(0, i, (int)step)) * (float)factor;
     }
     for (int i = 0; i < 3; i++)
         m[i] = 0.9f * m[i] + 0.1f * (float)(step + i);
-    if (step >= f->bad_from && step < f->bad_to) {
+    if ((step >= f->bad_from && step < f->bad_to) ||
+        (f->most > 0 && factor > f->most)) {
         train_get(&mean, f->mean);
         grad[3] = INFINITY;
         m[1] = NAN;
@@ -319,6 +323,92 @@ START_TEST(loop_run_skips)
 }
 END_TEST
 
+/* What was not skipped is to the bit as without a scale. */
+START_TEST(loop_run_finds_its_loss_scale)
+{
+    static float want[4 * ROOM], got[4 * ROOM];
+    struct fake plain, f;
+    struct err err;
+    char *text;
+
+    fake_init(&plain, "plain", 0);
+    plain.bad_to = 6; /* steps 0..5; none of them is taken */
+    plain.c.most_skipped = 7;
+    ck_assert(!run(&plain, &err));
+    state(&plain, want);
+    fake_init(&f, "a", 0);
+    f.o.scale.value = 65536;
+    f.most = 1024;
+    ck_assert_msg(!run(&f, &err), "%s", err.msg); /* six are over 4 in a row */
+    ck_assert_int_eq(f.o.skipped, 6);
+    ck_assert(f.o.scale.value == 1024 && f.o.scale.good == STEPS - 6);
+    state(&f, got);
+    ck_assert_mem_eq(want, got, sizeof(want));
+    text = lines(&f);
+    ck_assert_int_eq(count(text, "\"loss_scale\":"), 12);
+    ck_assert_int_eq(count(text, "\"loss_scale\":32768,"), 1); /* step 2 */
+    ck_assert_int_eq(count(text, "\"loss_scale\":2048,"), 1);
+    ck_assert_int_eq(count(text, "\"loss_scale\":1024,"), 9);
+    free(text);
+    text = lines(&plain);
+    ck_assert_int_eq(count(text, "loss_scale"), 0);
+    free(text);
+    fake_release(&f);
+    fake_release(&plain);
+}
+END_TEST
+
+/* At the least scale a gradient that is not finite counts. */
+START_TEST(loop_run_gives_up_scaling)
+{
+    struct fake f;
+    struct err err;
+
+    fake_init(&f, "a", 0);
+    f.o.scale.value = 16;
+    f.bad_from = 7;
+    f.bad_to = STEPS;
+    ck_assert_int_eq(run(&f, &err), ERR_FORMAT);
+    ck_assert_int_eq(f.passes, 15); /* 7, four that halve, four in a row */
+    ck_assert(f.o.scale.value == 1);
+    fake_release(&f);
+}
+END_TEST
+
+/* Cut off while the scale is being found, and behind it. */
+START_TEST(loop_run_resumes_its_loss_scale)
+{
+    static float want[4 * ROOM], got[4 * ROOM];
+    struct fake whole, f;
+    struct err err;
+    char *a, *b;
+
+    for (int k = 0; k < 3; k++) {
+        fake_init(k == 0 ? &whole : &f, k ? "cut" : "whole", k == 2);
+        (k ? &f : &whole)->o.scale.value = 65536;
+        (k ? &f : &whole)->most = 1024;
+        if (k == 1)
+            f.stop_at = _i;
+        ck_assert_int_eq(run(k ? &f : &whole, &err), k == 1 ? ERR_STOPPED : 0);
+        if (k == 1)
+            fake_release(&f);
+    }
+    state(&whole, want);
+    state(&f, got);
+    ck_assert_mem_eq(want, got, sizeof(want));
+    ck_assert(whole.o.scale.value == f.o.scale.value &&
+              whole.o.scale.good == f.o.scale.good);
+    ck_assert_int_eq(whole.o.skipped, f.o.skipped);
+    a = lines(&whole);
+    b = lines(&f);
+    ck_assert_str_eq(a, b);
+    free(a);
+    free(b);
+    fake_release(&f);
+    fake_release(&whole);
+}
+END_TEST
+
 START_TEST(loop_run_gives_up)
 {
     struct fake f;
@@ -381,6 +471,9 @@ int main(void)
     tcase_add_loop_test(t, loop_run_resumes_to_the_bit, 0, 7);
     tcase_add_test(t, loop_run_goes_further);
     tcase_add_test(t, loop_run_skips);
+    tcase_add_test(t, loop_run_finds_its_loss_scale);
+    tcase_add_test(t, loop_run_gives_up_scaling);
+    tcase_add_loop_test(t, loop_run_resumes_its_loss_scale, 1, 20);
     tcase_add_test(t, loop_run_gives_up);
     tcase_add_test(t, loop_run_ends_early);
     tcase_add_test(t, loop_run_refuses_another_run);

@@ -221,6 +221,51 @@ START_TEST(optim_step_skips_what_is_no_number)
 }
 END_TEST
 
+/* A power of two goes without a trace, whether it clips or not; an overflow
+ * halves it. */
+START_TEST(optim_step_undoes_the_loss_scale)
+{
+    struct optim_options opt = optim_defaults;
+    float w[2][ROOM], v[2][ROOM], g[ROOM];
+    struct optim_result r;
+    double norm[4];
+
+    opt.clip = _i ? 0.01f : 0;
+    for (int k = 0; k < 2; k++) {
+        if (k) {
+            optim_release(&o);
+            params_release(&p);
+        }
+        start(&opt);
+        o.scale.value = k ? 1024 : 0;
+        for (int t = 0; t < 4; t++) {
+            train_pass(&p, t);
+            train_get(&p.grad, g);
+            for (int64_t i = 0; i < p.trained && k; i++)
+                g[i] *= 1024;
+            ck_assert(!tensor_upload(&p.grad, g, &err));
+            r = step(1, 0.5);
+            ck_assert(r.loss_scale == o.scale.value);
+            ck_assert(k == 0 || r.grad_norm == norm[t]);
+            norm[t] = r.grad_norm;
+        }
+        train_get(&p.value, w[k]);
+        train_get(&o.v, v[k]);
+    }
+    ck_assert_mem_eq(w[0], w[1], sizeof(float) * (size_t)p.all);
+    ck_assert_mem_eq(v[0], v[1], sizeof(float) * (size_t)p.trained);
+    ck_assert_int_eq(o.scale.good, 4);
+    g[0] = INFINITY;
+    ck_assert(!tensor_upload(&p.grad, g, &err));
+    r = step(1, 1);
+    ck_assert(r.skipped && r.overflow && r.loss_scale == 1024);
+    ck_assert(o.scale.value == 512 && o.scale.good == 0);
+    o.scale.value = 1;
+    r = step(1, 1);
+    ck_assert(r.skipped && !r.overflow);
+}
+END_TEST
+
 /* Tolerance: f32 roundings of 20 steps. */
 START_TEST(optim_step_averages)
 {
@@ -294,6 +339,7 @@ int main(void)
     tcase_add_test(t, optim_step_is_adamw);
     tcase_add_test(t, optim_step_passes_over_frozen);
     tcase_add_test(t, optim_step_skips_what_is_no_number);
+    tcase_add_loop_test(t, optim_step_undoes_the_loss_scale, 0, 2);
     tcase_add_test(t, optim_step_averages);
     tcase_add_test(t, optim_step_average_starts_warm);
     tcase_add_test(t, optim_init_without_average);

@@ -43,7 +43,7 @@ START_TEST(settings_parse_reads)
     ck_assert_double_eq(s.crop, 5);
     ck_assert_int_eq(s.mask, MASK_EMBEDDING);
     ck_assert_int_eq(s.checkpoint, 1);
-    ck_assert_int_eq(s.precision, TRAIN_BF16);
+    ck_assert_str_eq(settings_precision(&s), "bf16");
     sched = settings_sched(&s);
     ck_assert(sched.kind == SCHED_COSINE && sched.warmup == 7 &&
               sched.steps == 99 && sched.floor == 0.25);

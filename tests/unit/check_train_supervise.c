@@ -309,6 +309,37 @@ START_TEST(supervise_run_on_any_threads)
 }
 END_TEST
 
+/* A power of two changes no bit of losses and weights: heads with softmax,
+ * sigmoid and a boundary, on a frozen encoder or with it. */
+START_TEST(supervise_run_with_a_loss_scale)
+{
+    struct supervise_config c = { .finetune = _i };
+    double a[MOST], b[MOST];
+    struct model *one, *large;
+
+    c.init = make_base();
+    run(_i ? both : probed, SET("train.loss_scale=1"), c, "one", a);
+    run(_i ? both : probed, SET("train.loss_scale=1024"), c, "large", b);
+    for (int i = 0; i < 10; i++)
+        ck_assert_double_eq(a[i], b[i]);
+    read_metric("large", "loss_scale", b);
+    ck_assert(b[0] == 1024 && b[9] == 1024);
+    one = open_model("one");
+    large = open_model("large");
+    ck_assert_uint_eq(one->weights.n, large->weights.n);
+    for (size_t i = 0; i < one->weights.n; i++) {
+        const struct stored *x = &one->weights.tensor[i];
+        const struct stored *y = safetensors_find(&large->weights, x->name);
+
+        ck_assert_msg(y && !memcmp(x->data, y->data, (size_t)stored_bytes(x)),
+                      "%s differs", x->name);
+    }
+    model_free(one);
+    model_free(large);
+    model_free(c.init);
+}
+END_TEST
+
 /* In parts of 2, 2 and 1 a step on frozen states is the same but for the order
  * of sums. */
 START_TEST(supervise_run_in_parts)
@@ -500,6 +531,7 @@ int main(void)
     tcase_add_loop_test(t, supervise_run_of_recorded_losses, 0, 2);
     tcase_add_loop_test(t, supervise_run_learns, 0, 2);
     tcase_add_test(t, supervise_run_on_any_threads);
+    tcase_add_loop_test(t, supervise_run_with_a_loss_scale, 0, 2);
     tcase_add_test(t, supervise_run_in_parts);
     tcase_add_test(t, supervise_run_keeps_what_does_not_learn);
     tcase_add_test(t, supervise_run_goes_on_from_heads);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -286,8 +288,9 @@ static int cpu_set_precision(struct backend *be, enum precision p,
         return err_set(err, ERR_UNSUPPORTED, "--precision bf16: this processor "
                        "does not have it; use f32");
     if (p == PRECISION_TF32 || p == PRECISION_FP16)
-        return err_set(err, ERR_UNSUPPORTED, "--precision tf32 and fp16 are "
-                       "for CUDA; the CPU has f32 and bf16");
+        return err_set(err, ERR_UNSUPPORTED, "--precision %s: it is for CUDA; "
+                       "the CPU computes in f32 or bf16",
+                       p == PRECISION_TF32 ? "tf32" : "fp16");
     cpu_drop_all_copies(cpu_of(be));
     return 0;
 }
@@ -379,6 +382,25 @@ static const struct backend_ops cpu_ops = {
     .adam = cpu_adam,
 };
 
+/* "CPU AMD EPYC 9R14, 2 threads, 15.3 GiB" */
+static void describe(char *out, size_t size)
+{
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    double pages = (double)sysconf(_SC_PHYS_PAGES);
+    char line[128], *name = NULL;
+
+    for (int i = 0; f && !name && i < 8 && fgets(line, sizeof(line), f); i++)
+        if (!strncmp(line, "model name", 10) && strchr(line, ':'))
+            name = strchr(line, ':') + 1;
+    if (f)
+        fclose(f);
+    if (name)
+        name[strcspn(name, "\n")] = '\0';
+    snprintf(out, size, "CPU%s, %d thread%s, %.1f GiB", name ? name : "",
+             omp_get_max_threads(), omp_get_max_threads() > 1 ? "s" : "",
+             pages * (double)sysconf(_SC_PAGESIZE) / (1 << 30));
+}
+
 int backend_cpu_open(struct backend **out, int threads, struct err *err)
 {
     struct cpu *cpu = xcalloc(1, sizeof(*cpu));
@@ -391,6 +413,7 @@ int backend_cpu_open(struct backend **out, int threads, struct err *err)
                      ? 16 : 8;
     if (threads > 0)
         omp_set_num_threads(threads);
+    describe(cpu->base.device, sizeof(cpu->base.device));
     rc = cpu_check(dnnl_engine_create(&cpu->engine, dnnl_cpu, 0), "engine",
                    err);
     if (!rc)

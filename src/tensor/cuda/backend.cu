@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tensor/cuda/cuda.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tensor/cuda/blas.cuh"
 #include "tensor/cuda/common.cuh"
 #include "tensor/cuda/fft.cuh"
+
+/* What mfm reads of the module without loading it (tensor/module.c): an ELF
+ * note of owner "mfm", type 1. */
+extern "C" {
+extern const uint32_t mfm_cuda_note[];
+__attribute__((section(".note.mfm"), used, aligned(4)))
+const uint32_t mfm_cuda_note[] = {
+    4, 12, 1, 0x006d666d, CUDART_VERSION,
+#ifdef __CUDACC__
+    0,
+#else
+    1, /* emulated */
+#endif
+    sizeof(struct backend_ops)
+};
+}
 
 int cuda_check(cudaError_t e, const char *what, struct err *err)
 {
@@ -235,32 +253,46 @@ int backend_cuda_count(void)
     return cudaGetDeviceCount(&n) == cudaSuccess ? n : 0;
 }
 
-/* What stands in the way of device n, in one line. */
-static int find_device(int n, struct cudaDeviceProp *p, struct err *err)
+/* A driver, as new as the CUDA that the module was built with, and devices. */
+static int find_driver(int *have, struct err *err)
 {
-    int have = 0, driver = 0, runtime = 0;
-    cudaError_t e = cudaGetDeviceCount(&have);
+    int driver = 0, runtime = 0;
+    cudaError_t e = cudaGetDeviceCount(have);
 
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
-    if (e == cudaErrorInsufficientDriver || (driver && driver < runtime / 1000
-                                             * 1000))
+    if (e != cudaSuccess && !driver)
+        return err_set(err, ERR_UNSUPPORTED, "there is no NVIDIA driver: "
+                       "install one for CUDA %d, or use --device cpu",
+                       runtime / 1000);
+    if (e == cudaErrorInsufficientDriver || driver < runtime / 1000 * 1000)
         return err_set(err, ERR_UNSUPPORTED, "the NVIDIA driver is for CUDA "
-                       "%d.%d, mfm was built with %d.%d: update the driver",
-                       driver / 1000, driver % 100 / 10, runtime / 1000,
-                       runtime % 100 / 10);
-    if (e != cudaSuccess || !have)
-        return err_set(err, ERR_UNSUPPORTED, "there is no CUDA device (%s)",
+                       "%d.%d, mfm was built with %d.%d: update the driver, or "
+                       "use --device cpu", driver / 1000, driver % 1000 / 10,
+                       runtime / 1000, runtime % 1000 / 10);
+    if (e != cudaSuccess || !*have)
+        return err_set(err, ERR_UNSUPPORTED, "there is no CUDA device (%s): "
+                       "use --device cpu",
                        cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice
                                                            : e));
+    return 0;
+}
+
+/* What stands in the way of device n, in one line. */
+static int find_device(int n, struct cudaDeviceProp *p, struct err *err)
+{
+    int have = 0;
+
+    TRY(find_driver(&have, err));
     if (n < 0 || n >= have)
         return err_set(err, ERR_UNSUPPORTED, "there is no device cuda:%d: "
-                       "cuda:0 to cuda:%d are there", n, have - 1);
+                       "%d %s there, from cuda:0 on", n, have,
+                       have > 1 ? "are" : "is");
     TRY(cuda_check(cudaGetDeviceProperties(p, n), "device", err));
     if (p->major * 10 + p->minor < 75)
         return err_set(err, ERR_UNSUPPORTED, "cuda:%d, %s, is of sm_%d%d: mfm "
-                       "needs sm_75 (Turing, 2018) or newer", n, p->name,
-                       p->major, p->minor);
+                       "needs sm_75 (Turing, 2018) or newer: use --device cpu",
+                       n, p->name, p->major, p->minor);
     return cuda_check(cudaSetDevice(n), "device", err);
 }
 
@@ -299,6 +331,9 @@ int backend_cuda_open(struct backend **out, int n, struct err *err)
     c->arch = p.major * 10 + p.minor;
     c->sms = p.multiProcessorCount;
     c->shared = p.sharedMemPerBlockOptin;
+    snprintf(c->base.device, sizeof(c->base.device),
+             "cuda:%d %.90s, sm_%d, %.1f GiB", n, p.name, c->arch,
+             (double)p.totalGlobalMem / (1 << 30));
     rc = set_up(c, err);
     if (rc) {
         cuda_close(&c->base);
