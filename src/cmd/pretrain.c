@@ -295,6 +295,7 @@ static int train(struct job *j, const volatile sig_atomic_t *stop,
     TRY(backend_open(&j->be, j->common.device, j->common.threads, err));
     if (j->config.train.precision == TRAIN_BF16)
         TRY(backend_set_precision(j->be, PRECISION_BF16, err));
+    TRY(dist_use_device(j->dist, j->be, err));
     return pretrain_run(&c, j->be, err);
 }
 

@@ -136,9 +136,9 @@ enum { warpSize = 32 };
     emu::from_lane(v, (unsigned)(from) & 31, __LINE__)
 #define __shfl_xor_sync(mask, v, x) \
     emu::from_lane(v, emu::lane() ^ (unsigned)(x), __LINE__)
-#define __shfl_down_sync(mask, v, n) \
-    emu::from_lane(v, emu::lane() + (n) > 31 ? emu::lane() : emu::lane() + (n), \
-                   __LINE__)
+#define __shfl_down_sync(mask, v, n)                                     \
+    emu::from_lane(v, emu::lane() + (n) > 31 ? emu::lane()               \
+                                             : emu::lane() + (n), __LINE__)
 
 /* Arithmetic. */
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
@@ -213,6 +213,8 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t e);
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
 cudaError_t cudaEventSynchronize(cudaEvent_t e);
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e,
+                                unsigned flags = 0);
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t e);
 template <class F>

@@ -1,6 +1,6 @@
 /* mma_emu.h - the tensor core instructions of tensor/cuda/mma.cuh, one warp at
  * a time, with the layouts of the PTX manual ("Matrix fragments for
- * mma.m16n8k16", "ldmatrix"). Products are exact, sums f32 in the order of k. */
+ * mma.m16n8k16", "ldmatrix"). Products are exact, sums f32 in order of k. */
 #ifndef TESTS_EMU_MMA_EMU_H
 #define TESTS_EMU_MMA_EMU_H
 

@@ -3,8 +3,8 @@
  * Each operation is one file, read from the top: kernels, launchers, the
  * functions of struct backend_ops. No kernel adds floats atomically, so every
  * result is the same at each run. The files compile for the host too, with
- * tests/emu in place of CUDA's headers: hence LAUNCH for <<<>>>, SHARED1 and
- * SHARED2 for arrays in shared memory, and UNROLL for the pragma. */
+ * tests/emu in place of CUDA's headers: hence LAUNCH for <<<>>>, and SHARED1,
+ * SHARED2 for arrays in shared memory. */
 #ifndef TENSOR_CUDA_COMMON_CUH
 #define TENSOR_CUDA_COMMON_CUH
 
@@ -39,6 +39,8 @@ struct cuda_mem {
 };
 
 struct blas;    /* blas.cuh */
+struct fft;     /* fft.cuh */
+struct group;   /* group.cu: the other processes' devices */
 struct weights; /* gemm.cu: 16-bit copies */
 
 struct cuda {
@@ -51,6 +53,8 @@ struct cuda {
     cudaEvent_t copied;     /* pinned may be written again */
     struct blas *blas;
     struct weights *weights;
+    struct fft *fft; /* NULL: not yet asked for */
+    struct group *group; /* NULL: alone */
     struct cuda_mem rotary; /* act.cu: cosines and sines, (time, d) */
     int64_t rotary_time, rotary_d;
     float rotary_base;
@@ -109,7 +113,6 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
 /* Runs kernel (a template's instance through a variable, for its commas);
  * 0 or ERR_DEVICE. c and err are those of the caller. */
 #ifdef __CUDACC__
-#define UNROLL _Pragma("unroll")
 #define LAUNCH(kernel, grid, block, shared, ...)                      \
     (kernel<<<(grid), (block), (shared), c->stream>>>(__VA_ARGS__),   \
      cuda_check(cudaGetLastError(), #kernel, err))
@@ -119,7 +122,6 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
     extern __shared__ __align__(16) unsigned char shared_[];  \
     type *name = reinterpret_cast<type *>(shared_)
 #else
-#define UNROLL
 #define LAUNCH(kernel, grid, block, shared, ...)                          \
     (emu::launch(#kernel, (grid), (block), (shared),                      \
                  [&] { (kernel)(__VA_ARGS__); }), (void)c, (void)err, 0)
@@ -142,6 +144,15 @@ static inline unsigned cuda_grid(const struct cuda *c, int64_t n)
 #define FOR_EACH(i, n)                                                  \
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;    \
          i < (n); i += (int64_t)gridDim.x * blockDim.x)
+
+/* Before a loop: wholly unrolled, or not at all. */
+#ifdef __CUDACC__
+#define UNROLL _Pragma("unroll")
+#define LOOP _Pragma("unroll 1")
+#else
+#define UNROLL
+#define LOOP
+#endif
 
 /* ---- numbers ---- */
 
