@@ -14,7 +14,8 @@
  *    there: SIGSEGV); new memory is full of NaN.
  * Copies to shared memory that were not waited for have not happened.
  *
- * Environment: EMU_DEVICES (1), EMU_ARCH (90), EMU_MEMORY (bytes of a device).
+ * Environment: EMU_DEVICES (1), EMU_ARCH (90), EMU_MEMORY (bytes of a device),
+ * EMU_SHARED (bytes that a block may ask for: 64 KiB, as sm_75).
  */
 #ifndef TESTS_EMU_CUDA_RUNTIME_H
 #define TESTS_EMU_CUDA_RUNTIME_H
@@ -33,6 +34,7 @@
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 
 struct dim3 {

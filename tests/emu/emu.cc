@@ -381,7 +381,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int n)
     memset(p, 0, sizeof(*p));
     snprintf(p->name, sizeof(p->name), "emulated device %d", n);
     p->totalGlobalMem = capacity();
-    p->sharedMemPerBlockOptin = 64 << 10; /* the least, sm_75 */
+    p->sharedMemPerBlockOptin = number("EMU_SHARED", 64 << 10);
     p->major = arch / 10;
     p->minor = arch % 10;
     p->multiProcessorCount = 2;
