@@ -32,8 +32,9 @@ START_TEST(dropout_unaligned)
 
     for (int on = CPU; on <= CUDA; on++)
         for (int64_t from = 1; from < 3; from++) {
-            struct tensor a = tensor_view(&x.t[on], from, 1, (int64_t[]){ 700 });
-            struct tensor b = tensor_view(&y.t[on], 1, 1, (int64_t[]){ 700 });
+            int64_t n = 700;
+            struct tensor a = tensor_view(&x.t[on], from, 1, &n);
+            struct tensor b = tensor_view(&y.t[on], 1, 1, &n);
 
             OK(two[on]->ops->dropout(two[on], &b, &a, 0.3f, 5, 6, from, &err));
         }

@@ -125,12 +125,23 @@ static int describe(struct plan *p, struct err *err)
     return layout(&p->d, CUDA_R_32F, g->m, g->n, g->ldd, g, g->stride_d, err);
 }
 
-/* The largest power of two up to 256 that divides p. */
-static uint32_t alignment(const void *p)
+/* The largest power of two up to 256 that divides the addresses of a batch's
+ * matrices, which begin at p and are stride bytes apart. */
+static uint32_t alignment(const void *p, int64_t stride)
 {
-    uintptr_t low = (uintptr_t)p & -(uintptr_t)p;
+    uintptr_t low = (uintptr_t)p | (uintptr_t)stride | 256;
 
-    return low && low < 256 ? (uint32_t)low : 256;
+    return (uint32_t)(low & -low);
+}
+
+static void alignments(uint32_t out[3], const struct gemm *g)
+{
+    int64_t size = type_of(g->operand) == CUDA_R_32F ? 4 : 2;
+    int64_t many = g->batch > 1;
+
+    out[0] = alignment(g->a, many * g->stride_a * size);
+    out[1] = alignment(g->b, many * g->stride_b * size);
+    out[2] = alignment(g->d, many * g->stride_d * (int64_t)sizeof(*g->d));
 }
 
 /* Kernels that read many bytes at once are chosen only for addresses that allow
@@ -184,15 +195,16 @@ static int choose(struct blas *b, struct plan *p, struct err *err)
 static int same(const struct plan *p, const struct gemm *g)
 {
     const struct gemm *k = &p->key;
+    uint32_t aligned[3];
 
+    alignments(aligned, g);
     return k->m == g->m && k->n == g->n && k->k == g->k && k->lda == g->lda &&
            k->ldb == g->ldb && k->ldd == g->ldd && k->a_trans == g->a_trans &&
            k->b_trans == g->b_trans && k->operand == g->operand &&
            !k->bias == !g->bias && k->batch == g->batch &&
            k->stride_a == g->stride_a && k->stride_b == g->stride_b &&
            k->stride_d == g->stride_d &&
-           p->aligned[0] == alignment(g->a) &&
-           p->aligned[1] == alignment(g->b) && p->aligned[2] == alignment(g->d);
+           !memcmp(p->aligned, aligned, sizeof(aligned));
 }
 
 static int find_plan(struct blas *b, const struct gemm *g, struct plan **out,
@@ -210,9 +222,7 @@ static int find_plan(struct blas *b, const struct gemm *g, struct plan **out,
     if (!p)
         return err_set(err, ERR_NOMEM, "no memory for a product");
     p->key = *g;
-    p->aligned[0] = alignment(g->a);
-    p->aligned[1] = alignment(g->b);
-    p->aligned[2] = alignment(g->d);
+    alignments(p->aligned, g);
     rc = describe(p, err);
     if (!rc)
         rc = choose(b, p, err);

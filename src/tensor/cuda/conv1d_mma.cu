@@ -2,6 +2,7 @@
 #include "tensor/cuda/conv1d_grouped.cuh"
 
 #include "tensor/cuda/mma.cuh"
+#include "tensor/cuda/pack.cuh"
 
 /* Grouped convolution on the tensor cores, for many taps: the windows of
  * neighbouring outputs overlap, and rows in shared memory serve all taps that
@@ -27,10 +28,6 @@ static int64_t up(int64_t n, int64_t unit)
 
 /* ---- operands ---- */
 
-template <class T> struct __align__(16) pack {
-    T v[PACK];
-};
-
 /* to (B, groups, time, wide) of x (B, time, groups * n); a thread 8 values. */
 template <class T>
 __global__ void grouped_rows(T *to, const float *x, struct grouped g, int64_t n,
@@ -41,11 +38,11 @@ __global__ void grouped_rows(T *to, const float *x, struct grouped g, int64_t n,
         int64_t k = r % g.groups, row = r / g.groups;
         int64_t b = row / g.time, t = row % g.time;
         const float *from = x + r * n + at;
-        pack<T> p;
+        pack<T, PACK> p;
 
         UNROLL for (int j = 0; j < PACK; j++)
             p.v[j] = from_float<T>(at + j < n ? from[j] : 0);
-        *(pack<T> *)(to + ((b * g.groups + k) * g.time + t) * wide + at) = p;
+        pack_put(to + ((b * g.groups + k) * g.time + t) * wide + at, p);
     }
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "tensor/cuda/common.cuh"
+#include "tensor/cuda/pack.cuh"
 
 /* Values are taken SPAN at a time, LANES blocks of random numbers for each:
  * the 16 bits of value i are half i % 2 of word i / 32 % 4 of the block
@@ -47,11 +48,11 @@ drop_two(float *y, const float *x, int64_t i, uint32_t w, const struct drop *d,
     bool low = (w & 0xffffu) < d->limit, high = w >> 16 < d->limit;
 
     if (pairs && i >= 0 && i + 1 < d->n) {
-        float2 v = *(const float2 *)(x + i);
+        pack<float, 2> v = pack_at<2>(x + i);
 
-        v.x = low ? 0 : v.x * d->scale;
-        v.y = high ? 0 : v.y * d->scale;
-        *(float2 *)(y + i) = v;
+        v.v[0] = low ? 0 : v.v[0] * d->scale;
+        v.v[1] = high ? 0 : v.v[1] * d->scale;
+        pack_put(y + i, v);
         return;
     }
     if (i >= 0 && i < d->n)
