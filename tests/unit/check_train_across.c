@@ -88,7 +88,7 @@ static const struct optim_options options = {
 
 START_TEST(divide_samples)
 {
-    struct dist d = { &fake_ops, 2, 4 };
+    struct dist d = { .ops = &fake_ops, .rank = 2, .size = 4 };
     int64_t stride, first, count;
 
     ck_assert(!across_divide(NULL, 10, 3, &stride, &first, &count, &err));
@@ -109,7 +109,7 @@ START_TEST(divide_floats)
 {
     for (int64_t n = 0; n < 700; n += 16)
         for (int size = 1; size < 9; size++) {
-            struct dist d = { &fake_ops, 0, size };
+            struct dist d = { .ops = &fake_ops, .size = size };
             int64_t first[10];
 
             dist_divide(&d, n, first);

@@ -240,7 +240,7 @@ static int find_plan(struct blas *b, const struct gemm *g, struct plan **out,
 
 int blas_gemm(struct cuda *c, const struct gemm *g, struct err *err)
 {
-    struct plan *p;
+    struct plan *p = NULL;
     void *work;
 
     TRY(find_plan(c->blas, g, &p, err));
