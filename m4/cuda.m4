@@ -14,7 +14,7 @@ AS_CASE([$with_cuda],
     [auto|yes], [AC_PATH_PROG([NVCC], [nvcc], [],
         [$PATH:/usr/local/cuda/bin:/opt/cuda/bin])],
     [AC_PATH_PROG([NVCC], [nvcc], [], [$with_cuda/bin])])
-NVCCFLAGS="-std=c++20 -O3 -lineinfo -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra"
+NVCCFLAGS="-std=c++20 -O3 -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra"
 for mfm_arch in `echo $cuda_archs | tr ',' ' '`; do
     NVCCFLAGS="$NVCCFLAGS -gencode arch=compute_$mfm_arch,code=sm_$mfm_arch"
 done
