@@ -17,7 +17,7 @@ static void bf16(void)
     exact = 5e-3;
 }
 static void fp16(void) { open_fp16(); tolerance = 6e-4; exact = 6e-4; }
-static void tf32(void) { open_tf32(); tolerance = 6e-4; exact = 0; }
+static void tf32(void) { open_tf32(); tolerance = 3.5e-4; exact = 0; }
 
 /* Images (b, h, w, c_in) to c_out channels, strides. More than one tile of
  * pixels, channels and depth; channels that are whole chunks and not; images
@@ -168,7 +168,7 @@ START_TEST(conv2d)
     new_conv2d(k, &s);
     run_conv2d(&y, &x, k, _i % 2 ? ACT_RELU : ACT_NONE, _i / 2 % 2);
     free_conv2d(k);
-    SAME_IMAGE(y, tolerance);
+    SAME_IMAGE(y, 1.5 * tolerance); /* few values: further from the mean */
     SAME_IMAGE(x, s.c_in > 1 ? exact : 0);
 }
 END_TEST

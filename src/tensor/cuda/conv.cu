@@ -195,9 +195,10 @@ __device__ __forceinline__ void write_tile(const struct conv_product *p,
  * the image; z: the class. WHOLE: channels are whole chunks in x and y. */
 template <class M, bool WHOLE>
 __global__ void __launch_bounds__(M::THREADS, M::BLOCKS)
-conv_kernel(const __grid_constant__ struct conv_product p, int stages)
+conv_kernel(const __grid_constant__ struct conv_product p, int asked)
 {
     SHARED_DYNAMIC(unsigned char, shared);
+    const int stages = stages_of<M>(asked);
     constexpr int DEPTH = tile_depth<typename M::value>();
     const struct conv_class *c = &p.cls[blockIdx.z];
     int across = (p.n + M::COLUMNS - 1) / M::COLUMNS;
@@ -230,6 +231,7 @@ conv_kernel(const __grid_constant__ struct conv_product p, int stages)
         if (s + stages - 1 < steps)
             g.bring(shared + next * stage_bytes<M>(), &p, c);
         copy_commit();
+        __syncwarp(); /* the threads of a warp may have found other taps */
         if (busy)
             sums.add_by_rows(tiles, tiles + M::ROWS * ROW_BYTES);
         now = now + 1 < stages ? now + 1 : 0;

@@ -156,7 +156,7 @@ template <int M, int N> struct columns<float, M, N> {
 template <class V, int DOWN, int RIGHT> struct tensor_sums {
     typedef V value;
     static constexpr int ROWS = 64 * DOWN, COLUMNS = 64 * RIGHT;
-    static constexpr int THREADS = 32 * DOWN * RIGHT, BLOCKS = 1;
+    static constexpr int THREADS = 32 * DOWN * RIGHT, BLOCKS = 1, STAGES = 0;
     float sum[4][8][4];
 
     __device__ __forceinline__ void clear()
@@ -232,7 +232,8 @@ template <class V, int DOWN, int RIGHT> struct tensor_sums {
  * columns x + 16 j, by columns of two times four neighbours each, 64 apart. */
 struct plain_sums {
     typedef float value;
-    static constexpr int ROWS = 128, COLUMNS = 128, THREADS = 256, BLOCKS = 2;
+    static constexpr int ROWS = 128, COLUMNS = 128, THREADS = 256;
+    static constexpr int BLOCKS = 2, STAGES = 3;
     float sum[8][8];
 
     __device__ __forceinline__ void clear()
@@ -317,13 +318,17 @@ template <class M> __host__ __device__ constexpr int stage_bytes()
     return (M::ROWS + M::COLUMNS) * ROW_BYTES;
 }
 
-/* As many as there is shared memory for; 48 KiB at least. */
+/* As many as there is shared memory for. f32 has three in the 48 KiB that are
+ * always there: one number, so that no register is needed for it. */
 template <class M> static int conv_stages(const struct cuda *c)
 {
-    const int most = M::BLOCKS > 1 ? 3 : 4;
-
-    return c->shared >= (size_t)(most * stage_bytes<M>())
-        ? most : (48 << 10) / stage_bytes<M>();
+    if (M::STAGES)
+        return M::STAGES;
+    return c->shared >= (size_t)(4 * stage_bytes<M>()) ? 4 : 2;
+}
+template <class M> __device__ __forceinline__ int stages_of(int asked)
+{
+    return M::STAGES ? M::STAGES : asked;
 }
 
 /* Waits for the oldest of them. */

@@ -21,8 +21,8 @@ enum { TILES_AT_ONCE = 128 };
 
 /* ---- the tiles of a block on their way to shared memory ---- */
 
-/* A thread brings one chunk of every so-many-th row: of dy, rows DY_APART, and
- * of x, pixel after pixel. */
+/* A row of the tiles is a pixel of dy. A thread brings one chunk of every
+ * so-many-th row of both, and for x keeps track of the pixel it is at. */
 template <class M, bool WHOLE> struct dw_gather {
     typedef typename M::value V;
     static constexpr int CHUNK = chunk_values<V>(), DEPTH = tile_depth<V>();
@@ -131,9 +131,10 @@ __device__ __forceinline__ void put_sums(const struct dw_product *p, M *sums,
 /* Block x: tile of the sums, y: part. WHOLE: channels are whole chunks. */
 template <class M, bool WHOLE>
 __global__ void __launch_bounds__(M::THREADS, M::BLOCKS)
-dw_kernel(const __grid_constant__ struct dw_product p, int stages)
+dw_kernel(const __grid_constant__ struct dw_product p, int asked)
 {
     SHARED_DYNAMIC(unsigned char, shared);
+    const int stages = stages_of<M>(asked);
     constexpr int DEPTH = tile_depth<typename M::value>();
     int across = (9 * p.kp + M::COLUMNS - 1) / M::COLUMNS;
     int n0 = (int)blockIdx.x % across * M::COLUMNS;
@@ -159,6 +160,7 @@ dw_kernel(const __grid_constant__ struct dw_product p, int stages)
         if (s + stages - 1 < steps)
             g.bring(shared + next * stage_bytes<M>(), &p);
         copy_commit();
+        __syncwarp(); /* the threads of a warp may be in other lines */
         if (busy)
             sums.add_by_columns(tiles, tiles + M::ROWS * ROW_BYTES);
         now = now + 1 < stages ? now + 1 : 0;
