@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Attention. Relative L2 error: f32 2e-6, roundings of sums in another order;
  * bf16 1e-2 and, of gradients, which are products of products, 2e-2: operands,
- * P and dS are rounded to 8 bits, and dS is the difference of like numbers; fp16
- * with its 11 bits 2e-3 and 4e-3. */
+ * P and dS are rounded to 8 bits, and dS is the difference of like numbers;
+ * fp16 with its 11 bits 2e-3 and 4e-3. */
 #include "parity.h"
 
 static double tolerance, tolerance_back;
@@ -18,8 +18,8 @@ static void tf32(void) { use(PRECISION_TF32, 2e-6, 2e-6); }
 static void bf16(void) { use(PRECISION_BF16, 1e-2, 2e-2); }
 static void fp16(void) { use(PRECISION_FP16, 2e-3, 4e-3); }
 
-/* Below, at and above the rows of tiles (16, 32, 64) and of blocks (32, 64, 96),
- * and each width of tiles (32, 64, 128): full, and with zeros behind d. */
+/* Below, at and above the rows of tiles (16, 32, 64) and of blocks (32, 64,
+ * 96), and each width of tiles (32, 64, 128): full, and with zeros behind d. */
 static const struct { int64_t batch, time, heads, d; } shapes[] = {
     { 2, 5, 3, 10 }, { 1, 63, 1, 16 }, { 1, 64, 3, 32 }, { 2, 65, 1, 64 },
     { 1, 33, 3, 96 }, { 1, 97, 1, 128 }, { 1, 200, 3, 32 }, { 2, 17, 1, 9 },

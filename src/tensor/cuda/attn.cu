@@ -127,7 +127,8 @@ __device__ __forceinline__ void hide16(float s[N][2][4], int left)
 
 /* Rows of y by their sums, and lse unless NULL. */
 template <int D>
-__device__ __forceinline__ void finish16(float *y, float *lse, float o[D / 8][4],
+__device__ __forceinline__ void finish16(float *y, float *lse,
+                                         float o[D / 8][4],
                                          const float top[2], float sum[2],
                                          int first, const struct attn &a)
 {

@@ -17,10 +17,8 @@
 #include "tensor/cuda/mma.cuh"
 
 #ifdef __CUDACC__
-#define UNROLL _Pragma("unroll")
 #define UNROLL_2 _Pragma("unroll 2")
 #else
-#define UNROLL
 #define UNROLL_2
 #endif
 

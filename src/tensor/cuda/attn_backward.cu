@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tensor/cuda/attn.cuh"
 
-/* With P = softmax(S), D the row sums of dy * y, dP = dy v^T, dS = P * (dP - D):
- * dv = P^T dy, dk = scale dS^T q, dq = scale dS k (Dao 2023, algorithm 2). So
+/* With P = softmax(S), D the row sums of dy * y, dP = dy v^T, dS =
+ * P * (dP - D): dv = P^T dy, dk = scale dS^T q, dq = scale dS k (Dao 2023, algorithm 2). So
  * that no sum is shared by blocks, two kernels make P and dS again from lse:
  *   BY_KEYS: a block owns keys, makes P^T and dS^T, and writes dk and dv;
  *   else it owns queries and writes dq.
@@ -10,8 +10,8 @@
  * of the two others, t1 (q or k) and t2 (dy or v): scores are x1 t1^T, dP is
  * x2 t2^T, and d1 (dk or dq) is dS t1, d2 (dv) is P t2. */
 
-/* What P and dS need of a query: lse, as an exponent of 2, and D. (B, heads, T),
- * one warp for each row (b, t, head) of dy and y. */
+/* What P and dS need of a query: lse, as an exponent of 2, and D; (B, heads,
+ * T), one warp for each row (b, t, head) of dy and y. */
 __global__ void attn_sums(float2 *sums, const float *lse, const float *dy,
                           const float *y, struct attn a)
 {
@@ -146,7 +146,8 @@ template <class T, int D>
 static int backward16(struct cuda *c, const struct slopes *p, struct attn a,
                       const void *narrow, struct err *err)
 {
-    auto by_keys = attn_slopes<T, D, true>, by_queries = attn_slopes<T, D, false>;
+    auto by_keys = attn_slopes<T, D, true>;
+    auto by_queries = attn_slopes<T, D, false>;
     const T *queries = (const T *)narrow, *keys = queries + 2 * a.size;
     unsigned grid = attn_grid(&a, OWN16);
 
@@ -163,7 +164,7 @@ template <int D> __host__ __device__ constexpr int own32_rows()
     return D > 64 ? 32 : 64;
 }
 
-/* As slopes16, of rows ty + 16 i from first on and columns tx + 8 j from n on. */
+/* As slopes16, of rows ty + 16 i from first on, columns tx + 8 j from n on. */
 template <int R, int C, bool BY_KEYS>
 __device__ __forceinline__ void slopes32(float s[R][C], float dp[R][C],
                                          const float2 *sums, int first, int n,
