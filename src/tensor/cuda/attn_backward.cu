@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tensor/cuda/attn.cuh"
 
-/* With P = softmax(S), D the row sums of dy * y, dP = dy v^T, dS =
- * P * (dP - D): dv = P^T dy, dk = scale dS^T q, dq = scale dS k (Dao 2023, algorithm 2). So
- * that no sum is shared by blocks, two kernels make P and dS again from lse:
+/* With P = softmax(S), D the row sums of dy * y, dP = dy v^T,
+ * dS = P * (dP - D): dv = P^T dy, dk = scale dS^T q, dq = scale dS k (Dao 2023,
+ * algorithm 2). So that no sum is shared by blocks, two kernels make P and dS
+ * again from lse:
  *   BY_KEYS: a block owns keys, makes P^T and dS^T, and writes dk and dv;
  *   else it owns queries and writes dq.
  * Each has its own rows of two tensors, x1 (k or q) and x2 (v or dy), and tiles
