@@ -4,20 +4,22 @@
  *   kbench mel SECONDS [REPEAT]              log-mel of noise, one thread
  *   kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]   downbeats of activations,
  *                                            tiled to SECONDS; bars of 3 and 4
- *   kbench encoder MODEL SECONDS REPEAT [THREADS [f32|bf16]]   one window's
- *                                            forward pass
+ *   kbench encoder MODEL SECONDS REPEAT [OPTION...]   forward pass of windows
  *   kbench bf16 MODEL SECONDS [MEL.npy]      cosines of hidden states in bf16
  *                                            and in f32, layer by layer, of
  *                                            noise or of what mfm embed --layer
  *                                            mel wrote
- *   kbench train MODEL SECONDS REPEAT [THREADS [BATCH [f32|bf16 [checkpoint]]]]
- *                                            forward, loss, backward
+ *   kbench train MODEL SECONDS REPEAT [OPTION...]   forward, loss, backward
  *   kbench cpu REPEAT COMMAND [ARG...]       processor time of whole processes
  *   kbench watch COMMAND [ARG...]            resident memory, second by second
  *
+ * OPTION: threads=N, batch=N (windows at once), device=cuda, checkpoint,
+ * precision=f32|bf16|tf32|fp16.
+ *
  * All but bf16 print what, seconds (the median), runs and rss_mb. The commands'
- * own output is thrown away. tools/bench runs this beside the peers of tools/peers,
- * on the same input: `check` is a figure of the result that must agree. */
+ * own output is thrown away. tools/bench runs this beside the peers of
+ * tools/peers, on the same input: `check` is a figure of the result that must
+ * agree. */
 #include "kbench.h"
 
 #include <errno.h>
@@ -85,6 +87,45 @@ int kbench_number(const char *text, int least, int most, const char *what,
                        what, text, least, most);
     *out = (int)v;
     return 0;
+}
+
+int kbench_options(struct kbench_options *o, int argc, char **argv,
+                   struct err *err)
+{
+    static const char *const precision[] = { "f32", "bf16", "tf32", "fp16" };
+
+    *o = (struct kbench_options){ .batch = 1, .device = "cpu" };
+    for (int i = 0; i < argc; i++) {
+        const char *v = strchr(argv[i], '=');
+        int known = 0;
+
+        v = v ? v + 1 : "";
+        if (!strncmp(argv[i], "threads=", 8)) {
+            TRY(kbench_number(v, 0, 1024, "threads", &o->threads, err));
+        } else if (!strncmp(argv[i], "batch=", 6)) {
+            TRY(kbench_number(v, 1, 1024, "batch", &o->batch, err));
+        } else if (!strncmp(argv[i], "device=", 7)) {
+            o->device = v;
+        } else if (!strcmp(argv[i], "checkpoint")) {
+            o->checkpoint = 1;
+        } else {
+            for (int k = 0; k < 4 && !known; k++) {
+                known = !strncmp(argv[i], "precision=", 10) &&
+                        !strcmp(v, precision[k]);
+                o->precision = (enum precision)k;
+            }
+            if (!known)
+                return err_set(err, ERR_ARG, "unknown option \"%s\"", argv[i]);
+        }
+    }
+    return 0;
+}
+
+int kbench_open(struct backend **be, const struct kbench_options *o,
+                struct err *err)
+{
+    TRY(backend_open(be, o->device, o->threads, err));
+    return backend_set_precision(*be, o->precision, err);
 }
 
 /* Noise in [-1, 1): the generator of tools/peers/torch_bench.py (Numerical
@@ -286,10 +327,9 @@ int main(int argc, char **argv)
     }
     fputs("usage: kbench mel SECONDS [REPEAT]\n"
           "       kbench dbn FILE.npy|noise FPS REPEAT [SECONDS]\n"
-          "       kbench encoder MODEL SECONDS REPEAT [THREADS [PRECISION]]\n"
+          "       kbench encoder MODEL SECONDS REPEAT [OPTION...]\n"
           "       kbench bf16 MODEL SECONDS [MEL.npy]\n"
-          "       kbench train MODEL SECONDS REPEAT [THREADS [BATCH [PRECISION"
-          " [checkpoint]]]]\n"
+          "       kbench train MODEL SECONDS REPEAT [OPTION...]\n"
           "       kbench cpu REPEAT COMMAND [ARG...]\n"
           "       kbench watch COMMAND [ARG...]\n", stderr);
     return 2;

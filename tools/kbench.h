@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include "base/err.h"
+#include "tensor/backend.h"
 
 enum { MAX_REPEAT = 10000, MAX_SECONDS = 1000000 };
 
@@ -16,6 +17,19 @@ int kbench_encoder(int argc, char **argv, struct err *err);
 int kbench_train(int argc, char **argv, struct err *err);
 
 double kbench_now(void); /* seconds of a steady clock */
+
+/* What may follow the numbers: words, in any order. */
+struct kbench_options {
+    int threads, batch;       /* threads=0, batch=1 */
+    const char *device;       /* device=cpu */
+    enum precision precision; /* precision=f32 */
+    int checkpoint;           /* checkpoint */
+};
+int kbench_options(struct kbench_options *o, int argc, char **argv,
+                   struct err *err);
+/* Opens o's device in its precision. */
+int kbench_open(struct backend **be, const struct kbench_options *o,
+                struct err *err);
 
 /* The median of x (n >= 1), which is sorted. */
 double kbench_median(double *x, int n);

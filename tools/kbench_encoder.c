@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The encoder's forward pass of one window of noise. */
+/* The encoder's forward pass of windows of noise. */
 #include "kbench.h"
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/xalloc.h"
 #include "model/encoder.h"
@@ -24,23 +23,23 @@ static double first_channel(const float *x, int64_t n, int dim)
 /* Runs the passes on time frames of mel and reports; only the last hidden state
  * is asked for. */
 static int passes(struct encoder *e, const struct model_config *c,
-                  int64_t time, int repeat, struct err *err)
+                  int64_t batch, int64_t time, int repeat, struct err *err)
 {
-    int64_t frames = encoder_frames(e, time);
+    int64_t frames = encoder_frames(e, time) * batch;
     size_t dim = (size_t)c->encoder.dim, bands = (size_t)c->mel.bands;
     float **hidden = xcalloc((size_t)c->encoder.layers + 1, sizeof(*hidden));
-    float *mel = xcalloc((size_t)time * bands, sizeof(*mel));
+    float *mel = xcalloc((size_t)(batch * time) * bands, sizeof(*mel));
     float *last = xcalloc((size_t)frames * dim, sizeof(*last));
     double *runs = xcalloc((size_t)repeat, sizeof(*runs));
     struct encoder_out out = { hidden, NULL };
     int rc = 0;
 
     hidden[c->encoder.layers] = last;
-    kbench_noise(mel, (size_t)time * bands);
+    kbench_noise(mel, (size_t)(batch * time) * bands);
     for (int i = -1; i < repeat && !rc; i++) { /* the first warms up */
         double start = kbench_now();
 
-        rc = encoder_forward(e, &out, mel, 1, time, err);
+        rc = encoder_forward(e, &out, mel, batch, time, err);
         if (i >= 0)
             runs[i] = kbench_now() - start;
     }
@@ -59,22 +58,20 @@ int kbench_encoder(int argc, char **argv, struct err *err)
     struct backend *be = NULL;
     struct encoder *e = NULL;
     struct model *m = NULL;
-    int seconds, repeat, threads = 0, rc;
+    struct kbench_options o;
+    int seconds, repeat, rc;
 
     TRY(kbench_number(argv[1], 1, 600, "SECONDS", &seconds, err));
     TRY(kbench_number(argv[2], 1, MAX_REPEAT, "REPEAT", &repeat, err));
-    if (argc > 3)
-        TRY(kbench_number(argv[3], 0, 1024, "THREADS", &threads, err));
-    rc = backend_open(&be, "cpu", threads, err);
-    if (!rc && argc > 4 && !strcmp(argv[4], "bf16"))
-        rc = backend_set_precision(be, PRECISION_BF16, err);
+    TRY(kbench_options(&o, argc - 3, argv + 3, err));
+    rc = kbench_open(&be, &o, err);
     if (!rc)
         rc = model_open(&m, argv[0], err);
     if (!rc)
         rc = encoder_new(&e, m, be, err);
     if (!rc)
-        rc = passes(e, &m->config, (int64_t)seconds * m->config.sample_rate
-                    / m->config.mel.hop, repeat, err);
+        rc = passes(e, &m->config, o.batch, (int64_t)seconds *
+                    m->config.sample_rate / m->config.mel.hop, repeat, err);
     encoder_free(e);
     model_free(m);
     backend_close(be);

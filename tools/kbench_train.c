@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/xalloc.h"
 #include "model/model.h"
@@ -46,8 +45,9 @@ static int step(struct bench *b, struct err *err)
     float scale = 1 / (float)b->counted;
     const int32_t *target = b->target;
     struct loss_sum sum = {0};
-    int rc = tensor_reserve(&b->dtop, b->be, 3, (int64_t[]){ b->batch, b->frames,
-                            b->model->config.encoder.dim }, err);
+    int rc = tensor_reserve(&b->dtop, b->be, 3,
+                            (int64_t[]){ b->batch, b->frames,
+                                         b->model->config.encoder.dim }, err);
 
     /* as after an optimiser's step: in bf16 each step converts the weights */
     b->be->ops->weights_changed(b->be);
@@ -65,15 +65,13 @@ static int step(struct bench *b, struct err *err)
     return rc;
 }
 
-static int set_up(struct bench *b, const char *path, int seconds, int threads,
-                  int bf16, int checkpoint, struct err *err)
+static int set_up(struct bench *b, const char *path, int seconds,
+                  const struct kbench_options *k, struct err *err)
 {
-    struct net_options o = { .checkpoint = checkpoint };
+    struct net_options o = { .checkpoint = k->checkpoint };
     const struct model_config *c;
 
-    TRY(backend_open(&b->be, "cpu", threads, err));
-    if (bf16)
-        TRY(backend_set_precision(b->be, PRECISION_BF16, err));
+    TRY(kbench_open(&b->be, k, err));
     TRY(model_open(&b->model, path, err));
     c = &b->model->config;
     b->time = (int64_t)seconds * c->sample_rate / c->mel.hop;
@@ -93,21 +91,17 @@ static int set_up(struct bench *b, const char *path, int seconds, int threads,
 
 int kbench_train(int argc, char **argv, struct err *err)
 {
-    int seconds, repeat, threads = 0, batch = 1, rc;
-    int bf16 = argc > 5 && !strcmp(argv[5], "bf16");
-    int checkpoint = argc > 6 && !strcmp(argv[6], "checkpoint");
+    struct kbench_options o;
     struct bench b = {0};
+    int seconds, repeat, rc;
     double *runs;
 
     TRY(kbench_number(argv[1], 1, 600, "SECONDS", &seconds, err));
     TRY(kbench_number(argv[2], 1, MAX_REPEAT, "REPEAT", &repeat, err));
-    if (argc > 3)
-        TRY(kbench_number(argv[3], 0, 1024, "THREADS", &threads, err));
-    if (argc > 4)
-        TRY(kbench_number(argv[4], 1, 1024, "BATCH", &batch, err));
-    b.batch = batch;
+    TRY(kbench_options(&o, argc - 3, argv + 3, err));
+    b.batch = o.batch;
     runs = xcalloc((size_t)repeat, sizeof(*runs));
-    rc = set_up(&b, argv[0], seconds, threads, bf16, checkpoint, err);
+    rc = set_up(&b, argv[0], seconds, &o, err);
     for (int i = -1; i < repeat && !rc; i++) { /* the first warms up */
         double start = kbench_now();
 

@@ -12,6 +12,7 @@
 #include "base/npy.h"
 #include "base/xalloc.h"
 #include "mel/mel.h"
+#include "mel/meldevice.h"
 #include "train/modelmel.h"
 
 enum {
@@ -28,6 +29,7 @@ struct analyser {
     double heads_rate;       /* the rate that heads was made for */
     int *layer, n_layers;    /* union of the heads' and the caller's */
     struct mel *mel;
+    struct mel_device *mel_device; /* NULL: the backend has none, or no use */
     float *samples, *frames; /* CHUNK; mel_room */
     const float **part;      /* n_layers */
     void (*progress)(void *ctx, double done, double length);
@@ -128,6 +130,7 @@ void analyser_free(struct analyser *a)
     encoder_free(a->encoder);
     heads_free(a->heads);
     mel_free(a->mel);
+    mel_device_free(a->mel_device);
     free(a->layer);
     free(a->part);
     free(a->samples);
@@ -155,6 +158,10 @@ static int prepare_audio(struct analyser *a, struct err *err)
     TRY(set_heads(a, c->encoder.rate, err));
     if (a->mel)
         return 0;
+    if (a->encoder && c->encoder.type == ENCODER_CONFORMER && a->be->ops->mel &&
+        !a->mel_device)
+        TRY(mel_device_new(&a->mel_device, &mel, (float)c->mel.mean,
+                           (float)(1 / c->mel.std), a->be, err));
     TRY(mel_new(&a->mel, &mel, err));
     a->samples = xmalloc(CHUNK * sizeof(*a->samples));
     a->frames = xmalloc((mel_room(a->mel, CHUNK) + mel_room(a->mel, 0)) *
@@ -175,14 +182,21 @@ static int take_samples(struct analyser *a, struct stream *s, size_t n,
         TRY(a->config.emit_samples(a->config.ctx, a->samples, (int64_t)n, err));
     if (sound && n)
         TRY(stream_push(s, a->samples, (int64_t)n, err));
-    if ((!s || sound) && !a->config.emit_mel)
+    if (s && a->mel_device) {
+        const struct tensor *mel;
+
+        TRY(mel_device_push(a->mel_device, a->samples, n, &mel, err));
+        TRY(stream_push_mel(s, mel, err));
+    }
+    if ((!s || sound || a->mel_device) && !a->config.emit_mel)
         return 0;
     frames = n ? mel_push(a->mel, a->samples, n, a->frames)
                : mel_finish(a->mel, a->frames);
     if (a->config.emit_mel)
         TRY(a->config.emit_mel(a->config.ctx, a->frames, (int64_t)frames,
                                err));
-    return s && !sound ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
+    return s && !sound && !a->mel_device
+               ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
 }
 
 static int pump(struct analyser *a, struct decoder *d, struct stream *s,
@@ -209,14 +223,17 @@ static int pump(struct analyser *a, struct decoder *d, struct stream *s,
 static int run_audio(struct analyser *a, const struct decode_source *src,
                      double *duration, struct err *err)
 {
-    struct stream_config c = { a->config.window_s, a->config.hop_s, a->layer,
-                               a->n_layers, take_states, a };
+    struct stream_config c = { .window_s = a->config.window_s,
+                               .hop_s = a->config.hop_s, .layer = a->layer,
+                               .n_layers = a->n_layers, .emit = take_states,
+                               .ctx = a };
     struct decoder *d = NULL;
     struct stream *s = NULL;
     int rc = decoder_open(&d, src, a->model->config.sample_rate, err);
 
     if (!rc)
         rc = prepare_audio(a, err);
+    c.on_device = a->mel_device != NULL;
     if (!rc && a->n_layers)
         rc = stream_new(&s, a->encoder, a->model, &c, err);
     if (!rc)
@@ -373,7 +390,9 @@ int analyser_run(struct analyser *a, const char *path, struct analysis *out,
         if (a->heads)
             heads_finish(a->heads, 1, &unused, NULL);
         mel_free(a->mel);
+        mel_device_free(a->mel_device);
         a->mel = NULL;
+        a->mel_device = NULL;
         free(a->samples);
         free(a->frames);
         a->samples = a->frames = NULL;

@@ -292,6 +292,7 @@ static int train(struct job *j, const volatile sig_atomic_t *stop,
         .dist = j->dist, .agree = j->dist ? agree : NULL, .ctx = j
     };
 
+    TRY(dist_use_device(j->dist, j->be, err));
     return pretrain_run(&c, j->be, err);
 }
 

@@ -51,6 +51,34 @@ void dist_close(struct dist *d)
         d->ops->close(d);
 }
 
+/* The id goes to all as a sum to which the others add nothing. */
+int dist_use_device(struct dist *d, struct backend *be, struct err *err)
+{
+    enum { BYTES = sizeof(struct group_id) };
+    struct group_id id = {0};
+    double v[BYTES + 1] = {0};
+    int rc = 0;
+
+    if (!d || !be->ops->group_join)
+        return 0;
+    if (!d->rank)
+        rc = be->ops->group_id(be, &id, err);
+    for (int i = 0; i < BYTES; i++)
+        v[i] = id.byte[i];
+    v[BYTES] = rc != 0;
+    TRY(d->ops->sum(d, v, BYTES + 1, err));
+    if (rc)
+        return rc;
+    if (v[BYTES] > 0)
+        return err_set(err, ERR_DEVICE, "process 0 could not begin a group of "
+                       "GPUs");
+    for (int i = 0; i < BYTES; i++)
+        id.byte[i] = (unsigned char)v[i];
+    TRY(be->ops->group_join(be, &id, d->rank, d->size, err));
+    d->device = be;
+    return 0;
+}
+
 void dist_abort(struct dist *d)
 {
     if (d)
@@ -90,12 +118,18 @@ int dist_sum(struct dist *d, double *v, int64_t n, struct err *err)
 int dist_reduce(struct dist *d, float *v, int64_t n, int root,
                 struct err *err)
 {
-    return d && n ? d->ops->reduce(d, v, n, root, err) : 0;
+    if (!d || !n)
+        return 0;
+    return d->device ? d->device->ops->group_reduce(d->device, v, n, root, err)
+                     : d->ops->reduce(d, v, n, root, err);
 }
 
 int dist_wait(struct dist *d, struct err *err)
 {
-    return d ? d->ops->wait(d, err) : 0;
+    if (!d)
+        return 0;
+    return d->device ? d->device->ops->group_wait(d->device, err)
+                     : d->ops->wait(d, err);
 }
 
 void dist_divide(const struct dist *d, int64_t n, int64_t *first)
@@ -110,12 +144,17 @@ void dist_divide(const struct dist *d, int64_t n, int64_t *first)
 int dist_share(struct dist *d, float *all, const int64_t *first,
                struct err *err)
 {
-    return d ? d->ops->share(d, all, first, err) : 0;
+    if (!d)
+        return 0;
+    return d->device ? d->device->ops->group_share(d->device, all, first, err)
+                     : d->ops->share(d, all, first, err);
 }
 
 int dist_gather(struct dist *d, float *all, const float *part,
                 const int64_t *first, struct err *err)
 {
+    if (d && d->device)
+        return d->device->ops->group_gather(d->device, all, part, first, err);
     if (d)
         return d->ops->gather(d, all, part, first, err);
     memcpy(all, part, (size_t)first[1] * sizeof(*all));

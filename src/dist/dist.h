@@ -1,6 +1,6 @@
 /* dist.h - the processes that train one model together, each on its part of
- * every batch. One table of operations: none (one process) or MPI; NCCL joins
- * it with the GPU.
+ * every batch. One table of operations: none (one process) or MPI; what lies on
+ * GPUs goes from one to the other (NCCL, by the backend's group operations).
  *
  * NULL stands for one process that is alone: every function takes it. All
  * processes call the same functions in the same order; each call that moves
@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 #include "base/err.h"
+#include "tensor/backend.h"
 
 struct dist;
 
@@ -31,6 +32,7 @@ struct dist_ops {
 struct dist {
     const struct dist_ops *ops;
     int rank, size;
+    struct backend *device; /* dist_use_device; NULL: memory is the host's */
 };
 
 /* As mpirun or srun started this process: *out is NULL where it is alone.
@@ -38,6 +40,10 @@ struct dist {
  * library is not there, or the starter does not connect them. */
 int dist_open(struct dist **out, struct err *err);
 void dist_close(struct dist *d);
+/* Each process has opened its backend: where that is a device with memory of
+ * its own, reduce, share and gather take addresses on it from now on. be is
+ * borrowed until both are closed. */
+int dist_use_device(struct dist *d, struct backend *be, struct err *err);
 /* Ends all processes; does not return unless d is NULL. */
 void dist_abort(struct dist *d);
 

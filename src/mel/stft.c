@@ -185,3 +185,27 @@ int stft_next(struct stft *s, float *power)
     s->frames++;
     return 1;
 }
+
+size_t stft_ready(struct stft *s, const float **x)
+{
+    size_t n_fft = (size_t)s->config.n_fft, hop = (size_t)s->config.hop, n;
+
+    *x = s->buf + s->at;
+    if (!ready(s))
+        return 0;
+    n = (s->len - s->at - n_fft) / hop + 1;
+    if (s->finished && (int64_t)n > s->samples / s->config.hop + 1 - s->frames)
+        n = (size_t)(s->samples / s->config.hop + 1 - s->frames);
+    return n;
+}
+
+void stft_skip(struct stft *s, size_t n)
+{
+    s->at += n * (size_t)s->config.hop;
+    s->frames += (int64_t)n;
+}
+
+const float *stft_window(const struct stft *s)
+{
+    return s->window;
+}

@@ -52,6 +52,14 @@ size_t stft_finish(struct stft *s);
 /* The next frame into power (n_fft / 2 + 1) and 1, or 0 if it is not ready. */
 int stft_next(struct stft *s, float *power);
 
+/* The samples of the frames that are ready, for who transforms them elsewhere:
+ * frame i are n_fft samples from (*x)[i * hop] on, before the window. Returns
+ * how many; they are not fetched until stft_skip. */
+size_t stft_ready(struct stft *s, const float **x);
+void stft_skip(struct stft *s, size_t n);
+/* The window, (n_fft). */
+const float *stft_window(const struct stft *s);
+
 /* Forgets all samples: ready for the next recording. */
 void stft_reset(struct stft *s);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/encoder.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
@@ -126,30 +127,48 @@ int encoder_stride(const struct encoder *e)
     return config_hop(e->model) / (e->bert ? 1 : e->model->mel.hop);
 }
 
-static int front_window(struct encoder *e, struct tensor *x, const float *input,
-                        int64_t time, struct err *err)
+int encoder_windows(const struct encoder *e)
 {
+    return e->be->windows;
+}
+
+/* A batch of windows, on the host or on the device. */
+struct windows {
+    const float *host; /* (batch, time, width), or NULL: */
+    const struct tensor *mel;
+    int64_t step; /* rows of it from one to the next */
+    int64_t batch, time;
+};
+
+static int front_window(struct encoder *e, struct tensor *x,
+                        const struct windows *w, int64_t b, struct err *err)
+{
+    int64_t width = encoder_width(e), dim[2] = { w->time, width };
+    struct tensor mel;
+
     if (e->bert)
-        return bert_front(e->bert, x, input, time, err);
-    TRY(tensor_reserve(&e->mel, e->be, 2, (int64_t[]){ time, encoder_width(e) },
-                       err));
-    TRY(tensor_upload(&e->mel, input, err));
-    return frontend_forward(&e->frontend, x, &e->mel, err);
+        return bert_front(e->bert, x, w->host + b * w->time, w->time, err);
+    if (w->host) {
+        TRY(tensor_reserve(&e->mel, e->be, 2, dim, err));
+        TRY(tensor_upload(&e->mel, w->host + b * w->time * width, err));
+        return frontend_forward(&e->frontend, x, &e->mel, err);
+    }
+    mel = tensor_view(w->mel, b * w->step * width, 2, dim);
+    return frontend_forward(&e->frontend, x, &mel, err);
 }
 
 /* x (B, T', D), window by window: their images would not fit side by side. */
-static int front(struct encoder *e, const float *input, int64_t batch,
-                 int64_t time, struct err *err)
+static int front(struct encoder *e, const struct windows *w, struct err *err)
 {
-    int64_t frames = encoder_frames(e, time), d = e->config->dim;
+    int64_t frames = encoder_frames(e, w->time), d = e->config->dim;
 
-    TRY(tensor_reserve(&e->x, e->be, 3, (int64_t[]){ batch, frames, d }, err));
-    for (int64_t b = 0; b < batch; b++) {
+    TRY(tensor_reserve(&e->x, e->be, 3, (int64_t[]){ w->batch, frames, d },
+                       err));
+    for (int64_t b = 0; b < w->batch; b++) {
         struct tensor x = tensor_view(&e->x, b * frames * d, 2,
                                       (int64_t[]){ frames, d });
 
-        TRY(front_window(e, &x, input + b * time * encoder_width(e), time,
-                         err));
+        TRY(front_window(e, &x, w, b, err));
     }
     return 0;
 }
@@ -194,20 +213,22 @@ static int finish(struct encoder *e, struct err *err)
     return block_norm_forward(&e->final, &e->last, &e->x, err);
 }
 
-int encoder_forward(struct encoder *e, const struct encoder_out *out,
-                    const float *input, int64_t batch, int64_t time,
-                    struct err *err)
+static int check_logits(const struct encoder *e, const struct encoder_out *out,
+                        struct err *err)
+{
+    if (!out->logits || e->predict.weight.data)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "the model holds no linear layer that "
+                   "predicts tokens");
+}
+
+static int forward(struct encoder *e, const struct encoder_out *out,
+                   const struct windows *w, struct err *err)
 {
     int last = deepest(e, out), layers = e->config->layers;
 
-    if (out->logits && !e->predict.weight.data)
-        return err_set(err, ERR_UNSUPPORTED, "the model holds no linear layer "
-                       "that predicts tokens");
-    if (e->config->type == ENCODER_MEL)
-        return out->hidden && out->hidden[0]
-                   ? melstack_forward(out->hidden[0], e->model, input, batch,
-                                      time, err) : 0;
-    TRY(front(e, input, batch, time, err));
+    TRY(check_logits(e, out, err));
+    TRY(front(e, w, err));
     for (int k = 0;; k++) {
         const struct tensor *x = &e->x;
 
@@ -222,4 +243,30 @@ int encoder_forward(struct encoder *e, const struct encoder_out *out,
         TRY(run_block(e, k, err));
     }
     return out->logits ? predict(e, out, err) : 0;
+}
+
+int encoder_forward(struct encoder *e, const struct encoder_out *out,
+                    const float *input, int64_t batch, int64_t time,
+                    struct err *err)
+{
+    struct windows w = { .host = input, .batch = batch, .time = time };
+
+    if (e->config->type != ENCODER_MEL)
+        return forward(e, out, &w, err);
+    TRY(check_logits(e, out, err));
+    return out->hidden && out->hidden[0]
+               ? melstack_forward(out->hidden[0], e->model, input, batch, time,
+                                  err) : 0;
+}
+
+int encoder_forward_mel(struct encoder *e, const struct encoder_out *out,
+                        const struct tensor *mel, int64_t step, int64_t batch,
+                        int64_t time, struct err *err)
+{
+    struct windows w = { .mel = mel, .step = step, .batch = batch,
+                         .time = time };
+
+    assert(e->config->type == ENCODER_CONFORMER);
+    assert(tensor_rows(mel) >= (batch - 1) * step + time);
+    return forward(e, out, &w, err);
 }

@@ -31,6 +31,9 @@ int encoder_width(const struct encoder *e);
 int64_t encoder_frames(const struct encoder *e, int64_t time);
 int encoder_stride(const struct encoder *e);
 
+/* How many windows the device had best have in a batch. */
+int encoder_windows(const struct encoder *e);
+
 /* What forward writes: host arrays of the caller, NULL where not wanted.
  * hidden[0] is what enters the first block, hidden[k] the output of block k;
  * the last one has passed the final layer norm too, where there is one. Each
@@ -45,5 +48,11 @@ struct encoder_out {
 int encoder_forward(struct encoder *e, const struct encoder_out *out,
                     const float *input, int64_t batch, int64_t time,
                     struct err *err);
+
+/* The same of mel that lies on the device, (frames, width): window b of the
+ * batch begins at row b * step. For the Conformer. */
+int encoder_forward_mel(struct encoder *e, const struct encoder_out *out,
+                        const struct tensor *mel, int64_t step, int64_t batch,
+                        int64_t time, struct err *err);
 
 #endif

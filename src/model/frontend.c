@@ -87,8 +87,6 @@ int frontend_init(struct frontend *f, struct model *m, struct backend *be,
     const struct encoder_config *c = &m->config.encoder;
     int bands = m->config.mel.bands;
     int64_t dim[2] = { c->dim, (int64_t)c->conv_dim * (bands / 4) };
-    /* the largest images, (2 n, bands / 2, channels), take about 20 MB each */
-    enum { PIECE_BYTES = 20 << 20 };
     const float *w = NULL, *b = NULL;
 
     if (bands % 4)
@@ -102,7 +100,8 @@ int frontend_init(struct frontend *f, struct model *m, struct backend *be,
         for (int k = 0; k < 3; k++)
             TRY(init_conv(f, m, i, k, err));
     }
-    f->piece = PIECE_BYTES / ((int64_t)f->stride[1] * (f->bands / 2) *
+    /* the largest images are (2 n, bands / 2, channels) */
+    f->piece = be->image_bytes / ((int64_t)f->stride[1] * (f->bands / 2) *
                               f->channels * (int64_t)sizeof(float));
     f->piece = f->piece > FRONTEND_LEAST ? f->piece : FRONTEND_LEAST;
     TRY(model_tensor(m, "conv.linear.weight", dim, 2, &w, err));

@@ -36,6 +36,7 @@ struct stream_config {
     int n_layers;
     stream_emit *emit;
     void *ctx;
+    int on_device; /* mel comes by stream_push_mel (Conformer only) */
 };
 
 /* e and the arrays of c are borrowed. ERR_ARG for a window or hop that does not
@@ -48,6 +49,11 @@ void stream_free(struct stream *s); /* NULL is allowed */
  * statistics, or samples. */
 int stream_push(struct stream *s, const float *input, int64_t n,
                 struct err *err);
+
+/* The same frames, (n, encoder_width) on the encoder's device, normalised; they
+ * are copied. Where the config says on_device, and only there. */
+int stream_push_mel(struct stream *s, const struct tensor *mel,
+                    struct err *err);
 
 /* The recording is over: emits the rest. Frames in all: encoder_frames of the
  * pushed frames. */

@@ -56,6 +56,10 @@ static int open_auto(struct backend **out, int nth, int threads,
     struct module m = {0};
     int have = 0;
 
+    if (!is_gpu_there() && !module_has_driver()) {
+        log_debug("no NVIDIA driver; computing on the CPU");
+        return backend_cpu_open(out, threads, err);
+    }
     if (!module_load(&m, &first)) {
         have = m.count();
         for (int i = 0; i < have; i++)

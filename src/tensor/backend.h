@@ -35,6 +35,10 @@ enum precision {
 struct backend {
     const struct backend_ops *ops;
     enum precision precision; /* backend_set_precision */
+    /* What suits the device: windows of a recording to run side by side, and
+     * bytes of an image to convolve at a time. */
+    int windows;
+    int64_t image_bytes;
     char device[160]; /* what computes, for people: "CPU AMD EPYC, 2 threads" */
     /* Where several processes compute parts of one batch: v (n) becomes the sum
      * over them, so that batch normalisation is over the whole batch. NULL: one
@@ -57,6 +61,11 @@ struct loss_sum {
     double loss;     /* sum of -log p(target), natural logarithm */
     int64_t rows;    /* with a target */
     int64_t correct; /* of them, those whose largest logit is the target's */
+};
+
+/* What processes need to find each other. */
+struct group_id {
+    unsigned char byte[128];
 };
 
 struct backend_ops {
@@ -363,6 +372,30 @@ struct backend_ops {
                                 struct tensor *dg, const struct tensor *dw,
                                 const struct tensor *v, const struct tensor *g,
                                 const struct tensor *norm, struct err *err);
+
+    /* ---- what an encoder sees of sound (mel/meldevice.h is the interface):
+     * y (F, bands) = (10 log10(max(filters p, 1e-10)) - mean) * scale, where p
+     * (n_fft / 2 + 1) is |X|^2 of x[t * hop] .. times window (n_fft), x of at
+     * least (F - 1) * hop + n_fft samples, filters (bands, n_fft / 2 + 1). f32
+     * in every precision. NULL: mel.h does it as well. ---- */
+    int (*mel)(struct backend *be, struct tensor *y, const struct tensor *x,
+               const struct tensor *window, const struct tensor *filters,
+               int64_t hop, float mean, float scale, struct err *err);
+
+    /* ---- several devices, a process for each: dist/dist.h is the interface to
+     * these. NULL where tensors are the host's memory. One process draws an id,
+     * all join with it (once; close leaves). reduce is only begun: v is in use
+     * until wait, behind which later operations see the sums. ---- */
+    int (*group_id)(struct backend *be, struct group_id *id, struct err *err);
+    int (*group_join)(struct backend *be, const struct group_id *id, int rank,
+                      int size, struct err *err);
+    int (*group_reduce)(struct backend *be, float *v, int64_t n, int root,
+                        struct err *err);
+    int (*group_wait)(struct backend *be, struct err *err);
+    int (*group_share)(struct backend *be, float *all, const int64_t *first,
+                       struct err *err);
+    int (*group_gather)(struct backend *be, float *all, const float *part,
+                        const int64_t *first, struct err *err);
 };
 
 /* Opens "cpu", "cuda[:N]" or "auto": the first GPU that works, else the CPU,

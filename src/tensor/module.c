@@ -140,3 +140,15 @@ int module_load(struct module *m, struct err *err)
                        "install that, or use --device cpu", path);
     return 0;
 }
+
+int module_has_driver(void)
+{
+    struct module_about about = {0};
+    char path[MODULE_PATH];
+
+    if (module_find(path, NULL) || module_read(&about, path, NULL) ||
+        about.emulated)
+        return 1;
+    /* stays loaded: the module wants it next */
+    return dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != NULL;
+}

@@ -83,7 +83,8 @@ static int one_song(const struct states_config *c, struct writer *w,
                     struct encoder *e, struct mel *mel, size_t i,
                     struct err *err)
 {
-    struct stream_config sc = { 0, 0, c->layer, c->n_layers, write_states, w };
+    struct stream_config sc = { .layer = c->layer, .n_layers = c->n_layers,
+                                .emit = write_states, .ctx = w };
     struct stream *stream = NULL;
     struct err why = {0};
     const int16_t *pcm;

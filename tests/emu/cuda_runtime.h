@@ -15,6 +15,7 @@
  * Copies to shared memory that were not waited for have not happened.
  *
  * Environment: EMU_DEVICES (1), EMU_ARCH (90), EMU_MEMORY (bytes of a device),
+ * EMU_SHARED (bytes that a block may ask for: 64 KiB, as sm_75),
  * EMU_DRIVER (13000; 0: there is none).
  */
 #ifndef TESTS_EMU_CUDA_RUNTIME_H
@@ -35,6 +36,7 @@
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 
 struct dim3 {
@@ -138,9 +140,9 @@ enum { warpSize = 32 };
     emu::from_lane(v, (unsigned)(from) & 31, __LINE__)
 #define __shfl_xor_sync(mask, v, x) \
     emu::from_lane(v, emu::lane() ^ (unsigned)(x), __LINE__)
-#define __shfl_down_sync(mask, v, n) \
-    emu::from_lane(v, emu::lane() + (n) > 31 ? emu::lane() : emu::lane() + (n), \
-                   __LINE__)
+#define __shfl_down_sync(mask, v, n)                                     \
+    emu::from_lane(v, emu::lane() + (n) > 31 ? emu::lane()               \
+                                             : emu::lane() + (n), __LINE__)
 
 /* Arithmetic. */
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
@@ -215,6 +217,8 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t e);
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
 cudaError_t cudaEventSynchronize(cudaEvent_t e);
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e,
+                                unsigned flags = 0);
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t e);
 template <class F>

@@ -385,7 +385,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int n)
     memset(p, 0, sizeof(*p));
     snprintf(p->name, sizeof(p->name), "emulated device %d", n);
     p->totalGlobalMem = capacity();
-    p->sharedMemPerBlockOptin = 64 << 10; /* the least, sm_75 */
+    p->sharedMemPerBlockOptin = number("EMU_SHARED", 64 << 10);
     p->major = arch / 10;
     p->minor = arch % 10;
     p->multiProcessorCount = 2;
@@ -495,6 +495,10 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
 cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned)
+{
+    return cudaSuccess;
+}
 cudaError_t cudaGetLastError(void) { return cudaSuccess; }
 
 const char *cudaGetErrorString(cudaError_t e)

@@ -1,6 +1,6 @@
 /* mma_emu.h - the tensor core instructions of tensor/cuda/mma.cuh, one warp at
  * a time, with the layouts of the PTX manual ("Matrix fragments for
- * mma.m16n8k16", "ldmatrix"). Products are exact, sums f32 in the order of k. */
+ * mma.m16n8k16", "ldmatrix"). Products are exact, sums f32 in order of k. */
 #ifndef TESTS_EMU_MMA_EMU_H
 #define TESTS_EMU_MMA_EMU_H
 
@@ -55,6 +55,32 @@ void mma_16x8x16(float d[4], const uint32_t a[4], const uint32_t b[2], int line)
 
         for (int k = 0; k < 16; k++)
             d[i] += mma_a<T>(all, r, k) * mma_b<T>(all, k, c);
+    }
+}
+
+/* "Matrix fragments for mma.m16n8k8", .tf32: the lower 13 bits are ignored. */
+static inline float tf32(uint32_t word)
+{
+    return __uint_as_float(word & ~0x1fffu);
+}
+static inline void mma_16x8x8_tf32(float d[4], const uint32_t a[4],
+                                   const uint32_t b[2], int line)
+{
+    mma_operands mine = { { a[0], a[1], a[2], a[3] }, { b[0], b[1] } };
+    int g = (int)lane() / 4, t = (int)lane() % 4;
+    const char *all = exchange(&mine, sizeof(mine), line);
+
+    for (int i = 0; i < 4; i++) {
+        int r = g + i / 2 * 8, c = 2 * t + i % 2;
+
+        for (int k = 0; k < 8; k++) {
+            const mma_operands *x = (const mma_operands *)
+                (all + LANE_BYTES * (r % 8 * 4 + k % 4));
+            const mma_operands *y = (const mma_operands *)
+                (all + LANE_BYTES * (c * 4 + k % 4));
+
+            d[i] += tf32(x->a[r / 8 + k / 4 * 2]) * tf32(y->b[k / 4]);
+        }
     }
 }
 

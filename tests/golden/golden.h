@@ -20,6 +20,7 @@
 /* What was checked in a folder. */
 struct golden {
     const char *folder;
+    const char *device;
     int bf16; /* hidden states in bf16, and nothing else */
     int checked, failed;
 };
@@ -38,7 +39,7 @@ int golden_has(const struct golden *g, const char *name);
 double golden_relative(const float *a, const float *b, size_t n);
 
 /* Hidden states a (n, dim) against the reference's, b: golden_relative, or in
- * bf16 1 - the cosine of the two vectors that differ most, which may be 1e-3. */
+ * bf16 1 - the cosine of the two vectors that differ most, at most 1e-3. */
 void golden_states(struct golden *g, const char *what, const float *a,
                    const float *b, size_t n, size_t dim, double tolerance);
 

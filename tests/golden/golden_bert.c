@@ -97,6 +97,7 @@ struct train {
     struct tensor logits, dtop;
     int32_t *target;                 /* -1 where not masked */
     int64_t masked;
+    float *state, *grad;             /* on the host */
 };
 
 static double norm_of(const float *x, int64_t n)
@@ -161,11 +162,13 @@ static int run_training(struct check *c, struct train *t,
     TRY(load_targets(c, t, net_frames(t->net, c->time), err));
     TRY(net_forward(t->net, c->samples, 1, c->time, 1, 1, err));
     top = net_hidden(t->net, layers);
+    t->state = xcalloc((size_t)tensor_count(top), sizeof(*t->state));
     for (int k = 0; k <= layers; k++) {
         char name[32];
 
         snprintf(name, sizeof(name), "hidden.%d", k);
-        compare(c, name, net_hidden(t->net, k)->data, tensor_count(top));
+        TRY(tensor_download(t->state, net_hidden(t->net, k), err));
+        compare(c, name, t->state, tensor_count(top));
     }
     TRY(tensor_reserve(&t->logits, c->be, 2, (int64_t[]){ top->dim[1],
                        t->head[0].dim[0] }, err));
@@ -181,26 +184,33 @@ static int run_training(struct check *c, struct train *t,
     return net_backward(t->net, dhidden, err);
 }
 
-/* The gradient that we have of a name, NULL if none. */
-static const float *gradient(const struct train *t, const char *name,
-                             int64_t count)
+/* The gradient that we have of a name, on the host until the next call; NULL if
+ * none. */
+static const float *gradient(struct train *t, const char *name, int64_t count)
 {
     int i = params_index(&t->params, name);
+    struct tensor g;
 
     if (!strcmp(name, "head.weight"))
-        return t->dhead[0].data;
-    if (!strcmp(name, "head.bias"))
-        return t->dhead[1].data;
-    if (i < 0 || t->params.item[i].kind != PARAM_TRAINED ||
-        t->params.item[i].count != count)
+        g = t->dhead[0];
+    else if (!strcmp(name, "head.bias"))
+        g = t->dhead[1];
+    else if (i >= 0 && t->params.item[i].kind == PARAM_TRAINED)
+        g = tensor_view(&t->params.grad, t->params.item[i].offset, 1,
+                        &t->params.item[i].count);
+    else
         return NULL;
-    return t->params.grad.data + t->params.item[i].offset;
+    if (tensor_count(&g) != count)
+        return NULL;
+    free(t->grad);
+    t->grad = xcalloc((size_t)count, sizeof(*t->grad));
+    return tensor_download(t->grad, &g, NULL) ? NULL : t->grad;
 }
 
 /* A line for the gradient that is furthest off, as a share of what is allowed;
  * the references' number must be that of the tensors trained and the head, but
  * for the vector of hidden frames, which the reference does not use. */
-static void check_grads(struct check *c, const struct train *t)
+static void check_grads(struct check *c, struct train *t)
 {
     double all = 0, worst = 0;
     int n = 0, due = 2 - 1;
@@ -258,6 +268,8 @@ static void check_training(struct check *c, int checkpoint)
                       tolerance_loss);
         check_grads(c, &t);
     }
+    free(t.state);
+    free(t.grad);
     net_free(t.net);
     params_release(&t.params);
     for (int i = 0; i < 2; i++) {
@@ -287,7 +299,7 @@ static void check_file(struct golden *g, const char *file)
                             c.model->config.sample_rate, &c.samples, &n, &err);
     c.time = (int64_t)n;
     if (!rc)
-        rc = backend_open(&c.be, "cpu", 0, &err);
+        rc = backend_open(&c.be, g->device, 0, &err);
     if (!rc && g->bf16)
         rc = backend_set_precision(c.be, PRECISION_BF16, &err);
     if (!rc)

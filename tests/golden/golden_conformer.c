@@ -194,7 +194,7 @@ void check_conformer(struct golden *g)
         rc = safetensors_open(&c.want, golden_path(g, "forward.safetensors"),
                               &err);
     if (!rc)
-        rc = backend_open(&c.be, "cpu", 0, &err);
+        rc = backend_open(&c.be, g->device, 0, &err);
     if (!rc && g->bf16)
         rc = backend_set_precision(c.be, PRECISION_BF16, &err);
     if (!rc)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The mel of mel.h in double, for a comparison that f32 rounding would upset. */
+/* The mel of mel.h in double, for comparisons that f32 rounding would upset. */
 #include "golden.h"
 
 #include <complex.h>

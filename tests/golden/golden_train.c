@@ -143,7 +143,7 @@ static int set_up(struct train *t, struct err *err)
     TRY(make_mel(t, wave, err));
     if (make_targets(t, mask))
         return ERR_FORMAT;
-    TRY(backend_open(&t->be, "cpu", 0, err));
+    TRY(backend_open(&t->be, t->g->device, 0, err));
     net_describe(&t->model->config, &t->params);
     TRY(params_alloc(&t->params, t->be, err));
     TRY(masked_init(&t->masked, &t->model->config, &t->params, err));

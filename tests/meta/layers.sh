@@ -9,7 +9,7 @@ allowed() {
     case $1 in
     base) ;;
     audio | tensor | annot) echo base ;;
-    mel) echo base audio ;;
+    mel) echo base audio tensor ;;
     token) echo base mel tensor ;;
     model | dist) echo base tensor ;;
     head) echo base tensor model annot ;;

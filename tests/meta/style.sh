@@ -4,11 +4,11 @@
 set -u
 cd "${TOP_SRCDIR:-.}" || exit 99
 bad=0
-for file in $(find src tests/grad tests/unit tests/fuzz tests/tools -name '*.[ch]' \
-    2>/dev/null | sort); do
+for file in $(find src tests tools -name '*.[ch]' -o -name '*.cu' \
+    -o -name '*.cuh' -o -name '*.cc' | sort); do
     LC_ALL=C.UTF-8 awk -v file="$file" '
     function complain(what) { print file ":" NR ": " what; bad = 1 }
-    NR == 1 && file ~ /\.c$/ &&
+    NR == 1 && file ~ /\.c[cu]?$/ &&
         $0 != "/* SPDX-License-Identifier: GPL-3.0-or-later */" {
         complain("the first line is not the licence line")
     }

@@ -172,7 +172,7 @@ static struct taken run_stream(struct encoder *e, struct model *m,
 {
     const int layer = LAYERS;
     struct taken t = { NULL, 0 };
-    struct stream_config c = { 1, hop_s, &layer, 1, take, &t };
+    struct stream_config c = { 1, hop_s, &layer, 1, take, &t, 0 };
     struct stream *s;
 
     ck_assert(!stream_new(&s, e, m, &c, NULL));

@@ -149,7 +149,7 @@ START_TEST(stream_is_the_whole)
     float *db = draw(TIME * BANDS), *mel, *want;
     struct encoder_out out = { &want, NULL };
     struct taken got = {0};
-    struct stream_config c = { 0, 1, &layer, 1, take, &got };
+    struct stream_config c = { 0, 1, &layer, 1, take, &got, 0 };
     int64_t n = (TIME + 1) / 2;
 
     ck_assert(!parse(&m.config, 50, "0.8", 4, 2, 1, &err));

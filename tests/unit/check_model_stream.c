@@ -48,12 +48,36 @@ static float *make_mel(int64_t n)
     return mel;
 }
 
+static int on_device; /* push tensors */
+
+/* As mel/meldevice.h would have made them. */
+static void push(struct stream *s, const float *mel, int64_t n)
+{
+    const struct mel_settings *m = &model->config.mel;
+    int64_t dim[2] = { n, BANDS };
+    struct tensor t = {0};
+    float *x;
+
+    if (!on_device) {
+        ck_assert(!stream_push(s, mel, n, NULL));
+        return;
+    }
+    x = xcalloc((size_t)n * BANDS + 1, sizeof(*x));
+    for (int64_t i = 0; i < n * BANDS; i++)
+        x[i] = (mel[i] - (float)m->mean) * (float)(1 / m->std);
+    ck_assert(!tensor_reserve(&t, be, 2, dim, NULL));
+    ck_assert(!tensor_upload(&t, x, NULL));
+    ck_assert(!stream_push_mel(s, &t, NULL));
+    tensor_release(&t);
+    free(x);
+}
+
 static void run_stream(struct taken *out, const float *mel, int64_t n,
                        int64_t chunk)
 {
     const int layer[2] = { 0, model->config.encoder.layers };
     struct stream_config c = { WINDOW / (double)RATE, HOP / (double)RATE, layer,
-                               2, take, out };
+                               2, take, out, on_device };
     struct stream *s;
     struct err err = {0};
 
@@ -62,8 +86,7 @@ static void run_stream(struct taken *out, const float *mel, int64_t n,
     out->dim = model->config.encoder.dim;
     ck_assert_msg(!stream_new(&s, encoder, model, &c, &err), "%s", err.msg);
     for (int64_t t = 0; t < n; t += chunk)
-        ck_assert(!stream_push(s, mel + t * BANDS,
-                               n - t < chunk ? n - t : chunk, &err));
+        push(s, mel + t * BANDS, n - t < chunk ? n - t : chunk);
     ck_assert(!stream_finish(s, &err));
     stream_free(s);
 }
@@ -116,17 +139,21 @@ static void expect(float *out, const float *mel, int64_t n)
 }
 
 static const int64_t lengths[] = { 1, 2, 3, 150, 200, 201, 299, 300, 301, 400,
-                                   533 };
+                                   533, 733 };
 
+/* One at a time, and four: as many as fit in the buffer, and a rest; from the
+ * host, and as tensors. */
 START_TEST(stream_takes_the_middle_of_windows)
 {
-    int64_t n = lengths[_i], frames = encoder_frames(encoder, n);
+    int64_t n = lengths[_i / 4], frames = encoder_frames(encoder, n);
     int dim = model->config.encoder.dim;
     float *mel = make_mel(n);
     float *want = xcalloc((size_t)(frames * dim), sizeof(*want));
     struct taken got;
 
     expect(want, mel, n);
+    be->windows = _i % 2 ? 4 : 1;
+    on_device = _i / 2 % 2;
     run_stream(&got, mel, n, n);
     ck_assert_int_eq(got.n, frames);
     for (int64_t i = 0; i < frames * dim; i++)
@@ -144,6 +171,7 @@ START_TEST(stream_does_not_see_chunks)
     float *mel = make_mel(N);
     struct taken a, b;
 
+    on_device = _i;
     run_stream(&a, mel, N, N);
     for (int64_t chunk = 1; chunk < 400; chunk = chunk * 7 + 1) {
         run_stream(&b, mel, N, chunk);
@@ -154,6 +182,49 @@ START_TEST(stream_does_not_see_chunks)
         release(&b);
     }
     release(&a);
+    free(mel);
+}
+END_TEST
+
+static int (*real_matmul)(struct backend *b, struct tensor *y,
+                          const struct tensor *x, const struct tensor *w,
+                          const struct tensor *bias, struct matmul_opts opts,
+                          struct err *err);
+static int refused;
+
+static int small_matmul(struct backend *b, struct tensor *y,
+                        const struct tensor *x, const struct tensor *w,
+                        const struct tensor *bias, struct matmul_opts opts,
+                        struct err *err)
+{
+    if (tensor_rows(x) > WINDOW / STRIDE + 1) {
+        refused++;
+        return err_set(err, ERR_NOMEM, "too many");
+    }
+    return real_matmul(b, y, x, w, bias, opts, err);
+}
+
+/* A device without memory for four windows, nor two, runs them one by one. */
+START_TEST(stream_with_little_memory)
+{
+    enum { N = 833 };
+    const struct backend_ops *ops = be->ops;
+    struct backend_ops little = *ops;
+    float *mel = make_mel(N);
+    struct taken a, b;
+
+    run_stream(&a, mel, N, N);
+    real_matmul = ops->matmul;
+    little.matmul = small_matmul;
+    be->ops = &little;
+    be->windows = 4;
+    run_stream(&b, mel, N, N);
+    be->ops = ops;
+    ck_assert_int_eq(refused, 2);
+    ck_assert_int_eq(a.n, b.n);
+    ck_assert(!memcmp(a.v[1], b.v[1], (size_t)(a.n * a.dim) * sizeof(float)));
+    release(&a);
+    release(&b);
     free(mel);
 }
 END_TEST
@@ -170,7 +241,7 @@ END_TEST
 
 START_TEST(stream_refuses_windows)
 {
-    struct stream_config c = { 0.5, 0, NULL, 0, take, NULL };
+    struct stream_config c = { 0.5, 0, NULL, 0, take, NULL, 0 };
     struct stream *s = NULL;
     struct err err = {0};
 
@@ -201,8 +272,9 @@ int main(void)
     }
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, stream_takes_the_middle_of_windows, 0,
-                        (int)(sizeof(lengths) / sizeof(*lengths)));
-    tcase_add_test(t, stream_does_not_see_chunks);
+                        4 * (int)(sizeof(lengths) / sizeof(*lengths)));
+    tcase_add_test(t, stream_with_little_memory);
+    tcase_add_loop_test(t, stream_does_not_see_chunks, 0, 2);
     tcase_add_test(t, stream_of_nothing);
     tcase_add_test(t, stream_refuses_windows);
     suite_add_tcase(s, t);

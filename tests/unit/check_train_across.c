@@ -88,7 +88,7 @@ static const struct optim_options options = {
 
 START_TEST(divide_samples)
 {
-    struct dist d = { &fake_ops, 2, 4 };
+    struct dist d = { .ops = &fake_ops, .rank = 2, .size = 4 };
     int64_t stride, first, count;
 
     ck_assert(!across_divide(NULL, 10, 3, &stride, &first, &count, &err));
@@ -109,7 +109,7 @@ START_TEST(divide_floats)
 {
     for (int64_t n = 0; n < 700; n += 16)
         for (int size = 1; size < 9; size++) {
-            struct dist d = { &fake_ops, 0, size };
+            struct dist d = { .ops = &fake_ops, .size = size };
             int64_t first[10];
 
             dist_divide(&d, n, first);
@@ -132,7 +132,7 @@ static void add(struct params *p, const char *name, int64_t n)
  * them to their owners, and none before the last pass. */
 START_TEST(gradients_are_summed_once)
 {
-    struct dist d = { &fake_ops, 1, SIZE };
+    struct dist d = { &fake_ops, 1, SIZE, NULL };
     struct params p = {0};
     struct optim o = {0};
     struct across a;
@@ -210,7 +210,8 @@ START_TEST(parts_are_as_the_whole)
 
     side_start(&whole, NULL);
     for (int k = 0; k < SIZE; k++)
-        side_start(&part[k], &(struct dist){ &fake_ops, k, SIZE });
+        side_start(&part[k], &(struct dist){ &fake_ops, k, SIZE,
+                                              NULL });
     for (int t = 0; t < 3; t++) {
         train_pass(&whole.p, t);
         all_norms = 0;
@@ -264,7 +265,8 @@ START_TEST(parts_of_a_checkpoint)
     for (int k = 0; k < SIZE; k++) {
         struct side s;
 
-        side_start(&s, &(struct dist){ &fake_ops, k, SIZE });
+        side_start(&s, &(struct dist){ &fake_ops, k, SIZE,
+                                              NULL });
         memset(&c, 0, sizeof(c));
         ck_assert_msg(!checkpoint_restore(path, &c, &s.o, &err), "%s",
                       err.msg);

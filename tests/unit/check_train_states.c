@@ -65,7 +65,7 @@ static struct taken own_states(size_t song)
     const struct mel_config mc = { 24000, 512, 240, BANDS, 0, 12000 };
     struct taken t = { NULL, 0, CONTEXT * WIDTH };
     const int layer = 0;
-    struct stream_config sc = { 0, 0, &layer, 1, take, &t };
+    struct stream_config sc = { 0, 0, &layer, 1, take, &t, 0 };
     struct encoder *e;
     struct stream *s;
     struct mel *mel;

@@ -3,10 +3,10 @@
 """Time PyTorch on the work that tools/kbench gives to mfm; one JSON line.
 
   torch_bench.py mel SECONDS REPEAT [--threads N] [--chunk S]
-  torch_bench.py encoder MODEL SECONDS REPEAT [--threads N]
+  torch_bench.py encoder MODEL SECONDS REPEAT [--threads N] [--batch B]
                          [--layout default|channels_last] [--precision f32|bf16]
-  torch_bench.py train MODEL SECONDS REPEAT [--threads N] [--batch B]
-                       [--layout default|channels_last] [--precision f32|bf16]
+                         [--device cuda] [--compile]
+  torch_bench.py train MODEL SECONDS REPEAT [the same options]
                        forward, masked-token loss, backward; bf16 is autocast
   torch_bench.py versions
 
@@ -44,9 +44,11 @@ def report(what, runs, check, **more):
         check=check, **more)))
 
 
-def timed(work, repeat):
-    """Result of the first, untimed call and the seconds of the others."""
-    result = work()
+def timed(work, repeat, warm=1):
+    """Result of the first, untimed calls and the seconds of the others. What
+    is timed ends with its result on the host, so a device has done it all."""
+    for _ in range(warm):
+        result = work()
     runs = []
     for _ in range(repeat):
         start = time.perf_counter()
@@ -86,6 +88,20 @@ def sizes_of(tensors):
         conv_dim=len(tensors["conv.conv.0.conv1.bias"]))
 
 
+def placed(net, args):
+    """net as the options want it."""
+    net = net.to(args.device)
+    if args.layout == "channels_last":
+        net.conv = net.conv.to(memory_format=torch.channels_last)
+    return torch.compile(net) if args.compile else net
+
+
+def memory(args):
+    if args.device == "cpu":
+        return {}
+    return dict(device_mb=torch.cuda.max_memory_allocated() / 2 ** 20)
+
+
 def bench_encoder(args):
     tensors = torch_conformer.read_tensors(args.model)
     tensors = {k.removeprefix("model."): v for k, v in tensors.items()
@@ -94,15 +110,15 @@ def bench_encoder(args):
         net = torch_conformer.Conformer(**sizes_of(tensors)).eval()
     net.load(tensors, assign=True)
     del tensors
-    x = noise(args.seconds * 100 * 128).view(1, -1, 128).transpose(1, 2)
-    x = x.contiguous()
-    if args.precision == "bf16":
-        net, x = net.bfloat16(), x.bfloat16()
-    if args.layout == "channels_last":
-        net.conv = net.conv.to(memory_format=torch.channels_last)
-    hidden, runs = timed(lambda: net(x), args.repeat)
-    report("encoder", runs, hidden[-1][..., 0].double().mean().item(),
-           layout=args.layout, precision=args.precision)
+    x = noise(args.batch * args.seconds * 100 * 128).view(args.batch, -1, 128)
+    x = x.transpose(1, 2).contiguous()
+    kind = torch.bfloat16 if args.precision == "bf16" else torch.float32
+    net = placed(net.to(kind), args)
+    hidden, runs = timed(
+        lambda: net(x.to(args.device, kind))[-1].float().cpu(), args.repeat,
+        3 if args.compile else 1)
+    report("encoder", runs, hidden[..., 0].double().mean().item(),
+           layout=args.layout, precision=args.precision, **memory(args))
 
 
 def bench_train(args):
@@ -118,24 +134,27 @@ def bench_train(args):
     del tensors
     x = noise(args.batch * args.seconds * 100 * 128).view(args.batch, -1, 128)
     x = x.transpose(1, 2).contiguous()
-    if args.layout == "channels_last":
-        net.conv = net.conv.to(memory_format=torch.channels_last)
     with torch.no_grad():
         frames = net.conv(x[:1, :, :400]).shape[1] * args.seconds // 4
     i = torch.arange(args.batch * frames)
     target = torch.where(i // 10 % 5 < 3, i * 7919 % codes, -100)
+    target = target.to(args.device)
+    whole = placed(net, args)
 
     def work():
         net.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16,
+        with torch.autocast(args.device, torch.bfloat16,
                             enabled=args.precision == "bf16"):
-            logits = net.linear(net(x)[-1])
+            logits = net.linear(whole(x.to(args.device))[-1])
             loss = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1), target)
         loss.backward()
+        if args.device != "cpu":
+            torch.cuda.synchronize()
         return loss.item()
-    loss, runs = timed(work, args.repeat)
-    report("train", runs, loss, layout=args.layout, precision=args.precision)
+    loss, runs = timed(work, args.repeat, 3 if args.compile else 1)
+    report("train", runs, loss, layout=args.layout, precision=args.precision,
+           **memory(args))
 
 
 def versions(_):
@@ -151,19 +170,17 @@ def main():
     mel.add_argument("--chunk", type=int, default=30)
     mel.set_defaults(work=bench_mel)
     encoder = sub.add_parser("encoder")
-    encoder.add_argument("model")
-    encoder.add_argument("--layout", default="default",
-                         choices=["default", "channels_last"])
-    encoder.add_argument("--precision", default="f32",
-                         choices=["f32", "bf16"])
     encoder.set_defaults(work=bench_encoder)
     train = sub.add_parser("train")
-    train.add_argument("model")
-    train.add_argument("--batch", type=int, default=1)
-    train.add_argument("--layout", default="default",
-                       choices=["default", "channels_last"])
-    train.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     train.set_defaults(work=bench_train)
+    for p in (encoder, train):
+        p.add_argument("model")
+        p.add_argument("--batch", type=int, default=1)
+        p.add_argument("--layout", default="default",
+                       choices=["default", "channels_last"])
+        p.add_argument("--precision", default="f32", choices=["f32", "bf16"])
+        p.add_argument("--device", default="cpu")
+        p.add_argument("--compile", action="store_true")
     for p in (mel, encoder, train):
         p.add_argument("seconds", type=int)
         p.add_argument("repeat", type=int)

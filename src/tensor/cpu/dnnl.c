@@ -407,6 +407,8 @@ int backend_cpu_open(struct backend **out, int threads, struct err *err)
     int rc;
 
     cpu->base.ops = &cpu_ops;
+    cpu->base.windows = 1;
+    cpu->base.image_bytes = 20 << 20;
     cpu->block = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core
                      ? 16 : 8;
     if (threads > 0)

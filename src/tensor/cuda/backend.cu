@@ -8,6 +8,7 @@
 
 #include "tensor/cuda/blas.cuh"
 #include "tensor/cuda/common.cuh"
+#include "tensor/cuda/fft.cuh"
 
 /* What mfm reads of the module without loading it (tensor/module.c): an ELF
  * note of owner "mfm", type 1. */
@@ -88,7 +89,7 @@ static void cuda_free(struct backend *be, float *p)
     cudaFreeAsync(p, cuda_of(be)->stream);
 }
 
-/* ---- copies: through memory that the device reads by itself, in pieces ---- */
+/* ---- copies: through memory that the device reads by itself ---- */
 
 static const size_t PINNED = 8 << 20; /* bytes */
 
@@ -181,9 +182,11 @@ static void cuda_close(struct backend *be)
     cudaSetDevice(c->device);
     if (c->stream)
         cudaStreamSynchronize(c->stream);
+    cuda_group_leave(c);
     cuda_drop_all_copies(c);
     free(c->weights);
     blas_close(c->blas);
+    fft_close(c->fft);
     for (int i = 0; i < CUDA_BUFS; i++)
         if (c->buf[i].data)
             cudaFreeAsync(c->buf[i].data, c->stream);
@@ -238,6 +241,9 @@ static const struct backend_ops ops = {
     .group_norm_backward = cuda_group_norm_backward,
     .weight_norm = cuda_weight_norm,
     .weight_norm_backward = cuda_weight_norm_backward,
+    .mel = cuda_mel, .group_id = cuda_group_id, .group_join = cuda_group_join,
+    .group_reduce = cuda_group_reduce, .group_wait = cuda_group_wait,
+    .group_share = cuda_group_share, .group_gather = cuda_group_gather,
 };
 
 int backend_cuda_count(void)
@@ -302,14 +308,15 @@ static int set_up(struct cuda *c, struct err *err)
                    "event", err));
     TRY(cuda_check(cudaDeviceGetDefaultMemPool(&pool, c->device),
                    "memory pool", err));
-    TRY(cuda_check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold,
+    TRY(cuda_check(cudaMemPoolSetAttribute(pool,
+                                           cudaMemPoolAttrReleaseThreshold,
                                            &keep), "memory pool", err));
     return blas_open(&c->blas, err);
 }
 
 int backend_cuda_open(struct backend **out, int n, struct err *err)
 {
-    struct cudaDeviceProp p;
+    struct cudaDeviceProp p = {};
     struct cuda *c;
     int rc;
 
@@ -318,6 +325,8 @@ int backend_cuda_open(struct backend **out, int n, struct err *err)
     if (!c)
         return err_set(err, ERR_NOMEM, "no memory for a backend");
     c->base.ops = &ops;
+    c->base.windows = 8;
+    c->base.image_bytes = 1 << 30;
     c->device = n;
     c->arch = p.major * 10 + p.minor;
     c->sms = p.multiProcessorCount;

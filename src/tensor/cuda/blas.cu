@@ -9,7 +9,8 @@ enum { WORKSPACE = 32 << 20, MAX_PLANS = 256 };
 
 /* What cuBLASLt chose for one shape. */
 struct plan {
-    struct gemm key; /* without addresses and factors; bias is set or not */
+    struct gemm key;    /* without addresses and factors; bias is set or not */
+    uint32_t aligned[3]; /* bytes that divide the addresses of a, b, d */
     cublasLtMatmulDesc_t op;
     cublasLtMatrixLayout_t a, b, d;
     cublasLtMatmulAlgo_t algo;
@@ -25,7 +26,8 @@ static int check(cublasStatus_t s, const char *what, struct err *err)
 {
     if (s == CUBLAS_STATUS_SUCCESS)
         return 0;
-    return err_set(err, s == CUBLAS_STATUS_ALLOC_FAILED ? ERR_NOMEM : ERR_DEVICE,
+    return err_set(err, s == CUBLAS_STATUS_ALLOC_FAILED ? ERR_NOMEM
+                                                        : ERR_DEVICE,
                    "%s: cuBLASLt: %s", what, cublasLtGetStatusString(s));
 }
 
@@ -123,18 +125,58 @@ static int describe(struct plan *p, struct err *err)
     return layout(&p->d, CUDA_R_32F, g->m, g->n, g->ldd, g, g->stride_d, err);
 }
 
+/* The largest power of two up to 256 that divides the addresses of a batch's
+ * matrices, which begin at p and are stride bytes apart. */
+static uint32_t alignment(const void *p, int64_t stride)
+{
+    uintptr_t low = (uintptr_t)p | (uintptr_t)stride | 256;
+
+    return (uint32_t)(low & -low);
+}
+
+static void alignments(uint32_t out[3], const struct gemm *g)
+{
+    int64_t size = type_of(g->operand) == CUDA_R_32F ? 4 : 2;
+    int64_t many = g->batch > 1;
+
+    out[0] = alignment(g->a, many * g->stride_a * size);
+    out[1] = alignment(g->b, many * g->stride_b * size);
+    out[2] = alignment(g->d, many * g->stride_d * (int64_t)sizeof(*g->d));
+}
+
+/* Kernels that read many bytes at once are chosen only for addresses that allow
+ * it: views of a tensor begin anywhere. */
+static int prefer(cublasLtMatmulPreference_t want, const struct plan *p,
+                  struct err *err)
+{
+    static const cublasLtMatmulPreferenceAttributes_t what[3] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, /* ours is the second */
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES
+    };
+    size_t work = WORKSPACE;
+
+    TRY(check(cublasLtMatmulPreferenceSetAttribute(
+                  want, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &work,
+                  sizeof(work)), "product", err));
+    for (int i = 0; i < 3; i++)
+        TRY(check(cublasLtMatmulPreferenceSetAttribute(
+                      want, what[i], &p->aligned[i], sizeof(p->aligned[i])),
+                  "product", err));
+    return check(cublasLtMatmulPreferenceSetAttribute(
+                     want, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                     &p->aligned[2], sizeof(p->aligned[2])), "product", err);
+}
+
 static int choose(struct blas *b, struct plan *p, struct err *err)
 {
     cublasLtMatmulPreference_t want = NULL;
     cublasLtMatmulHeuristicResult_t found;
-    size_t work = WORKSPACE;
     int n = 0, rc = check(cublasLtMatmulPreferenceCreate(&want), "product",
                           err);
 
     if (!rc)
-        rc = check(cublasLtMatmulPreferenceSetAttribute(
-                       want, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &work,
-                       sizeof(work)), "product", err);
+        rc = prefer(want, p, err);
     if (!rc)
         rc = check(cublasLtMatmulAlgoGetHeuristic(b->lt, p->op, p->b, p->a,
                                                   p->d, p->d, want, 1, &found,
@@ -153,13 +195,16 @@ static int choose(struct blas *b, struct plan *p, struct err *err)
 static int same(const struct plan *p, const struct gemm *g)
 {
     const struct gemm *k = &p->key;
+    uint32_t aligned[3];
 
+    alignments(aligned, g);
     return k->m == g->m && k->n == g->n && k->k == g->k && k->lda == g->lda &&
            k->ldb == g->ldb && k->ldd == g->ldd && k->a_trans == g->a_trans &&
            k->b_trans == g->b_trans && k->operand == g->operand &&
            !k->bias == !g->bias && k->batch == g->batch &&
            k->stride_a == g->stride_a && k->stride_b == g->stride_b &&
-           k->stride_d == g->stride_d;
+           k->stride_d == g->stride_d &&
+           !memcmp(p->aligned, aligned, sizeof(aligned));
 }
 
 static int find_plan(struct blas *b, const struct gemm *g, struct plan **out,
@@ -177,6 +222,7 @@ static int find_plan(struct blas *b, const struct gemm *g, struct plan **out,
     if (!p)
         return err_set(err, ERR_NOMEM, "no memory for a product");
     p->key = *g;
+    alignments(p->aligned, g);
     rc = describe(p, err);
     if (!rc)
         rc = choose(b, p, err);
@@ -194,7 +240,7 @@ static int find_plan(struct blas *b, const struct gemm *g, struct plan **out,
 
 int blas_gemm(struct cuda *c, const struct gemm *g, struct err *err)
 {
-    struct plan *p;
+    struct plan *p = NULL;
     void *work;
 
     TRY(find_plan(c->blas, g, &p, err));

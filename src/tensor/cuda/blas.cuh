@@ -23,6 +23,9 @@ struct gemm {
     int64_t batch, stride_a, stride_b, stride_d;
 };
 
+/* What the backend's precision makes of f32 operands (gemm.cu). */
+enum operand cuda_operand(const struct cuda *c);
+
 int blas_open(struct blas **out, struct err *err);
 void blas_close(struct blas *b); /* NULL is allowed */
 int blas_gemm(struct cuda *c, const struct gemm *g, struct err *err);

@@ -3,8 +3,9 @@
  * Each operation is one file, read from the top: kernels, launchers, the
  * functions of struct backend_ops. No kernel adds floats atomically, so every
  * result is the same at each run. The files compile for the host too, with
- * tests/emu in place of CUDA's headers: hence LAUNCH for <<<>>>, and SHARED1,
- * SHARED2 for arrays in shared memory. */
+ * tests/emu in place of CUDA's headers: hence LAUNCH for <<<>>>, SHARED1 and
+ * SHARED2 for arrays in shared memory, UNROLL and LOOP (not unrolled) for
+ * pragmas. */
 #ifndef TENSOR_CUDA_COMMON_CUH
 #define TENSOR_CUDA_COMMON_CUH
 
@@ -39,6 +40,8 @@ struct cuda_mem {
 };
 
 struct blas;    /* blas.cuh */
+struct fft;     /* fft.cuh */
+struct group;   /* group.cu: the other processes' devices */
 struct weights; /* gemm.cu: 16-bit copies */
 
 struct cuda {
@@ -51,6 +54,8 @@ struct cuda {
     cudaEvent_t copied;     /* pinned may be written again */
     struct blas *blas;
     struct weights *weights;
+    struct fft *fft; /* NULL: not yet asked for */
+    struct group *group; /* NULL: alone */
     struct cuda_mem rotary; /* act.cu: cosines and sines, (time, d) */
     int64_t rotary_time, rotary_d;
     float rotary_base;
@@ -117,6 +122,8 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
 #define SHARED_DYNAMIC(type, name)                            \
     extern __shared__ __align__(16) unsigned char shared_[];  \
     type *name = reinterpret_cast<type *>(shared_)
+#define UNROLL _Pragma("unroll")
+#define LOOP _Pragma("unroll 1")
 #else
 #define LAUNCH(kernel, grid, block, shared, ...)                          \
     (emu::launch(#kernel, (grid), (block), (shared),                      \
@@ -126,6 +133,8 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
     static thread_local emu::shared<type, n, m> name
 #define SHARED_DYNAMIC(type, name) \
     type *name = reinterpret_cast<type *>(emu::dynamic_shared())
+#define UNROLL
+#define LOOP
 #endif
 
 /* Blocks for a loop over n items, each thread taking every so-many-th one

@@ -36,7 +36,7 @@ static int narrowed(struct cuda *c, int which, const float *x, int64_t n,
     return cuda_narrow(c, copy, x, n, err);
 }
 
-static enum operand operand_of(const struct cuda *c)
+enum operand cuda_operand(const struct cuda *c)
 {
     switch (c->base.precision) {
     case PRECISION_BF16:
@@ -242,7 +242,7 @@ static struct gemm product(const struct cuda *c, float *d, int64_t m, int64_t n,
     g.ldb = b_trans ? k : n;
     g.ldd = n;
     g.alpha = 1;
-    g.operand = operand_of(c);
+    g.operand = cuda_operand(c);
     g.batch = 1;
     return g;
 }

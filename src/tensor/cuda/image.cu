@@ -16,7 +16,7 @@ __global__ void add_relu(V *y, const V *a, const V *b, int64_t n)
     FOR_EACH(i, n) {
         float v = to_float(a[i]) + to_float(b[i]);
 
-        y[i] = from_float<V>(v > 0 ? v : 0);
+        y[i] = from_float<V>(v < 0 ? 0 : v); /* NaN stays */
     }
 }
 

@@ -54,6 +54,31 @@ __device__ __forceinline__ void mma_16x8x16<f16>(float d[4],
 #endif
 }
 
+/* The same with tf32 (sm_80): A (16, 8), B (8, 8), one value to a word. a[0] =
+ * A[g][t], a[1] = A[g+8][t], a[2], a[3] the same 4 columns further; b[0] =
+ * B[t][g], b[1] 4 rows further. */
+__device__ __forceinline__ void mma_16x8x8_tf32(float d[4], const uint32_t a[4],
+                                                const uint32_t b[2])
+{
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]),
+                   "r"(b[1]));
+#else
+    __trap();
+#endif
+}
+/* An f32 rounded to tf32; mma_16x8x8_tf32 truncates. */
+__device__ __forceinline__ uint32_t tf32_rounded(uint32_t f)
+{
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(f) : "f"(__uint_as_float(f)));
+#endif
+    return f;
+}
+
 __device__ __forceinline__ uint32_t shared_address(const void *p)
 {
     return (uint32_t)__cvta_generic_to_shared(p);
@@ -111,6 +136,15 @@ static inline void mma_16x8x16(float d[4], const uint32_t a[4],
                                const uint32_t b[2])
 {
     emu::mma_16x8x16<T>(d, a, b, __LINE__);
+}
+static inline void mma_16x8x8_tf32(float d[4], const uint32_t a[4],
+                                   const uint32_t b[2])
+{
+    emu::mma_16x8x8_tf32(d, a, b, __LINE__);
+}
+static inline uint32_t tf32_rounded(uint32_t f)
+{
+    return (f + 0x1000) & ~0x1fffu;
 }
 static inline void ldmatrix_x4(uint32_t r[4], const void *row)
 {

@@ -3,6 +3,8 @@
 #ifndef TENSOR_CUDA_OPS_CUH
 #define TENSOR_CUDA_OPS_CUH
 
+struct cuda;
+
 /* gemm.cu */
 int cuda_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
                 const struct tensor *w, const struct tensor *bias,
@@ -133,6 +135,19 @@ int cuda_group_norm_backward(struct backend *be, struct tensor *dx,
                              const struct tensor *gamma, int groups,
                              struct err *err);
 
+/* group.cu */
+int cuda_group_id(struct backend *be, struct group_id *id, struct err *err);
+int cuda_group_join(struct backend *be, const struct group_id *id, int rank,
+                    int size, struct err *err);
+int cuda_group_reduce(struct backend *be, float *v, int64_t n, int root,
+                      struct err *err);
+int cuda_group_wait(struct backend *be, struct err *err);
+int cuda_group_share(struct backend *be, float *all, const int64_t *first,
+                     struct err *err);
+int cuda_group_gather(struct backend *be, float *all, const float *part,
+                      const int64_t *first, struct err *err);
+void cuda_group_leave(struct cuda *c); /* nothing where there is no group */
+
 /* image.cu */
 int64_t cuda_image_size(struct backend *be, int64_t h, int64_t w, int64_t c);
 int cuda_image_flatten(struct backend *be, struct tensor *y,
@@ -169,6 +184,11 @@ int cuda_image_batch_norm_backward(struct backend *be, struct tensor *dx,
 int cuda_cross_entropy(struct backend *be, struct loss_sum *sum,
                        struct tensor *dlogits, const struct tensor *logits,
                        const int32_t *target, float scale, struct err *err);
+
+/* mel.cu */
+int cuda_mel(struct backend *be, struct tensor *y, const struct tensor *x,
+             const struct tensor *window, const struct tensor *filters,
+             int64_t hop, float mean, float scale, struct err *err);
 
 /* norm.cu */
 int cuda_layer_norm(struct backend *be, struct tensor *y,
