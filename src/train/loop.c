@@ -138,8 +138,8 @@ static int skip(struct loop *l, const struct loop_row *row,
         train_progress_clear(&l->progress);
     if (r->overflow) {
         log_info("step %lld skipped: the gradient overflows with a loss scale "
-                 "of %g; now it is %g", (long long)l->at.step, r->loss_scale,
-                 l->c->optim->scale.value);
+                 "of %.0f; now it is %.0f", (long long)l->at.step,
+                 r->loss_scale, l->c->optim->scale.value);
         return 0;
     }
     l->skipped++;

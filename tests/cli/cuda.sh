@@ -54,6 +54,25 @@ expect_same dev.loss again.loss # to the last digit
 learn cuda bf16 --steps 6 --set train.precision=bf16
 near 1e-2 host.loss bf16.loss
 
+# ---- fp16: a scale of the loss that is too large at first; a run that is cut
+# off amid goes on with the one that it had found ----
+learn cuda fp16 --steps 2 --set train.precision=fp16
+head -n 2 host.loss >want
+near 1e-3 want fp16.loss
+values fp16 loss_scale >got
+printf '65536\n65536\n' >want
+expect_same want got
+learn cuda large --steps 6 --precision fp16 --set train.loss_scale=16777216
+[ "$(values large grad_norm | head -n 1)" = null ] || fail "an overflow expected"
+[ "$(values large grad_norm | tail -n 1)" != null ] || fail "a scale expected"
+[ "$(values large loss_scale | sed -n 2p)" = 8388608 ] || fail "half expected"
+learn cuda cut --steps 2 --precision fp16 --set train.loss_scale=16777216
+run pretrain --resume --steps 6 --progress never --device cuda -o cut
+expect_exit 0
+lines large >want
+lines cut >got
+expect_same want got
+
 # ---- states: six windows, some side by side; mel made on the device ----
 for device in cpu cuda:1; do
     run embed -m ./host/model.safetensors --device $device --precision f32 \
@@ -67,6 +86,18 @@ run embed -m ./host/model.safetensors --device cuda --precision bf16 \
 expect_exit 0
 numbers bf16.npy >bf16.txt
 near 5e-2 cpu.txt bf16.txt
+
+# ---- -j: a device for each ----
+cp a.wav b.wav
+for jobs in 1 2; do
+    run embed -m ./host/model.safetensors --device cuda -v -j $jobs \
+        --pool mean --format ndjson --progress never a.wav b.wav
+    expect_exit 0
+    expect_lines 2
+    expect_lines $jobs stderr
+    cp stdout jobs$jobs
+done
+expect_same jobs1 jobs2
 
 # ---- a device with little memory: fewer windows at a time, or one line ----
 EMU_MEMORY=1000
