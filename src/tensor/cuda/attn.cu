@@ -6,6 +6,7 @@ int attn_of(struct attn *a, const struct tensor *q, int heads, struct err *err)
     int64_t d = q->dim[2] / heads;
 
     assert(q->ndim == 3 && q->dim[2] % heads == 0);
+    assert(q->dim[1] < 1 << 30);
     if (d > 128)
         return err_set(err, ERR_UNSUPPORTED, "attention heads of %lld values: "
                        "at most 128 on CUDA devices", (long long)d);
@@ -325,7 +326,7 @@ static int forward(struct backend *be, struct tensor *y, float *lse,
 {
     struct cuda *c = cuda_of(be);
     const float *kv[2] = { k->data, v->data };
-    struct attn a;
+    struct attn a = {};
     void *narrow;
 
     assert(tensor_count(y) == tensor_count(q));

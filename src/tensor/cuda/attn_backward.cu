@@ -292,7 +292,7 @@ int cuda_attention_backward(struct backend *be, struct tensor *dq,
     int64_t n = tensor_count(q);
     struct slopes p = { dq->data, dk->data, dv->data, dy->data, y->data,
                         lse->data, q->data, k->data, v->data, NULL };
-    struct attn a;
+    struct attn a = {};
     void *sums;
 
     assert(tensor_count(dq) == n && tensor_count(dk) == n);
