@@ -42,7 +42,7 @@ int cmd_annotate(int argc, char **argv)
     int n, rc;
 
     task_options_init(&o);
-    o.headings = 1;
+    o.common.format = "json";
     rc = task_begin(&usage, &o, own, 1, argc, argv, &n);
     if (rc == CMD_GO)
         rc = parse_tasks(&o, tasks);

@@ -4,13 +4,10 @@
 #include <string.h>
 
 #include "base/npy.h"
-#include "cmd/batch.h"
 #include "cmd/cmd.h"
 #include "cmd/session.h"
 #include "cmd/task.h"
 #include "decode/tempo.h"
-#include "write/json.h"
-#include "write/text.h"
 
 struct args {
     struct task_options o;
@@ -115,8 +112,8 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
                       struct err *err)
 {
     struct args *a = ctx;
-    struct strbuf text = STRBUF_INIT;
     struct beats beats = {0};
+    struct result r;
     struct dbn_config c;
     float *act = NULL;
     int64_t n = 0;
@@ -129,20 +126,12 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
         err_prefix(err, "%s", path);
     for (size_t i = 0; i < beats.n; i++)
         beats.v[i].time += a->o.start_time;
-    if (!rc && b->text) {
-        write_text_beats(&text, &beats);
-    } else if (!rc) {
-        struct result r;
-
-        session_result(NULL, &r, path, (double)n / a->fps);
-        r.beats = &beats;
-        r.tempo = tempo_of_beats(&beats);
-        r.meter = meter_of_beats(&beats);
-        rc = write_json(&text, &r, !b->lines, err);
-    }
+    session_result(NULL, &r, path, (double)n / a->fps);
+    r.beats = &beats;
+    r.tempo = tempo_of_beats(&beats);
+    r.meter = meter_of_beats(&beats);
     if (!rc)
-        rc = batch_write(b, b->text ? ".beats" : ".json", &text, err);
-    strbuf_release(&text);
+        rc = task_write(b, format_find(a->o.common.format), &r, err);
     beats_release(&beats);
     free(act);
     return rc;
@@ -150,7 +139,7 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
 
 static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
 {
-    const char *format = a->o.common.format;
+    const struct format *format = format_find(a->o.common.format);
     char *file = (char *)a->activations;
 
     if (n || a->o.common.files_from || a->o.save_activations)
@@ -158,9 +147,8 @@ static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
                                "input and not with --save-activations");
     if (!(a->fps > 0))
         return cmd_usage_error("beats", "--activations needs --fps");
-    return batch_run(usage, &a->o.common, 1, &file,
-                     !format || !strcmp(format, "text") ||
-                         !strcmp(format, "lab"), decode_one, a, NULL);
+    return batch_run(usage, &a->o.common, 1, &file, !format_is_json(format),
+                     decode_one, a, NULL);
 }
 
 /* ---- the command ---- */

@@ -186,7 +186,7 @@ static void print_row(struct strbuf *out, const float *row, int n)
 }
 
 /* The object, with the nested lists of "embedding" as its last field. */
-static int write_json_line(struct embed *e, FILE *f, const char *file,
+static int write_embedding(struct embed *e, FILE *f, const char *file,
                            double duration, struct err *err)
 {
     cJSON *o = describe(e, file, duration);
@@ -261,12 +261,12 @@ static int write_line(struct embed *e, struct batch *b, const char *path,
 
     if (!b->common->out_dir) {
         TRY(batch_lines(b, &f, err));
-        TRY(write_json_line(e, f, path, duration, err));
+        TRY(write_embedding(e, f, path, duration, err));
         return fflush(f) || ferror(f) ? err_sys(err, "cannot write") : 0;
     }
     rc = batch_open(b, ".ndjson", &out, &name, err);
     if (!rc)
-        rc = write_json_line(e, out.f, path, duration, err);
+        rc = write_embedding(e, out.f, path, duration, err);
     if (!rc)
         rc = file_out_commit(&out, err);
     file_out_abort(&out);

@@ -10,7 +10,6 @@
 #include "base/npy.h"
 #include "base/xalloc.h"
 #include "cmd/analyse.h"
-#include "cmd/batch.h"
 #include "cmd/outputs.h"
 #include "cmd/session.h"
 #include "decode/chords.h"
@@ -18,18 +17,13 @@
 #include "decode/section.h"
 #include "decode/tags.h"
 #include "decode/tempo.h"
-#include "write/json.h"
-#include "write/text.h"
 
-const char *const task_names[TASKS] = { "beats", "chords", "structure", "key",
-                                        "tag" };
-static const char *const suffixes[TASKS] = {
-    ".beats", ".chords.lab", ".structure.lab", ".key", ".tags"
-};
+enum { SOUND_MAX_S = 20 * 60 }; /* that is kept for a page */
 
 /* The labels of one input, and what they are made with. */
 struct work {
     struct task_options *options;
+    const struct format *format;
     struct session session;
     struct analyser *analyser;
     const char *name[TASKS]; /* of the wanted tasks, n of them */
@@ -41,13 +35,16 @@ struct work {
     struct segments chords, structure, key_over_time;
     struct key key;
     struct tags tags;
+    int16_t *sound; /* of formats that need it; n_sound samples, with room */
+    size_t n_sound, sound_cap;
 };
 
 void task_options_init(struct task_options *o)
 {
     memset(o, 0, sizeof(*o));
     o->common = (struct cmd_common)CMD_COMMON_INIT;
-    o->common.formats = "json|ndjson|text|lab";
+    o->common.formats = format_names();
+    o->common.format = "text";
     dbn_config_init(&o->dbn, 0, 1);
 }
 
@@ -211,67 +208,77 @@ static int label(struct work *w, enum task task, const struct scores *s,
     }
 }
 
+/* ---- sound for pages ---- */
+
+static int sound_rate(const struct work *w)
+{
+    return w->session.model->config.sample_rate;
+}
+
+/* As much as one more than the most, which is then too much. */
+static int keep_sound(void *ctx, const float *x, int64_t n, struct err *err)
+{
+    struct work *w = ctx;
+    size_t most = (size_t)SOUND_MAX_S * (size_t)sound_rate(w) + 1;
+
+    (void)err;
+    for (int64_t i = 0; i < n && w->n_sound < most; i++) {
+        ARRAY_GROW(w->sound, w->n_sound, w->sound_cap);
+        w->sound[w->n_sound++] =
+            (int16_t)lrintf(fmaxf(-32768, fminf(32767, x[i] * 32768)));
+    }
+    return 0;
+}
+
+static int has_sound(const struct work *w)
+{
+    return w->n_sound && w->n_sound <= (size_t)SOUND_MAX_S *
+                                       (size_t)sound_rate(w);
+}
+
 /* ---- labels to lines ---- */
 
-static void add_text(struct strbuf *out, const struct work *w, enum task task)
-{
-    switch (task) {
-    case TASK_BEATS: write_text_beats(out, &w->beats); break;
-    case TASK_CHORDS: write_text_segments(out, &w->chords); break;
-    case TASK_STRUCTURE: write_text_segments(out, &w->structure); break;
-    case TASK_KEY:
-        if (w->options->over_time)
-            write_text_segments(out, &w->key_over_time);
-        else
-            write_text_key(out, &w->key);
-        break;
-    default: write_text_tags(out, &w->tags);
-    }
-}
-
-/* A file for each task, or all tasks one after another. */
-static int write_as_text(struct work *w, struct batch *b, struct err *err)
+int task_write(struct batch *b, const struct format *f, const struct result *r,
+               struct err *err)
 {
     struct strbuf text = STRBUF_INIT;
+    struct result one;
     int rc = 0;
 
-    for (int i = 0; i < w->n && !rc; i++) {
-        if (w->options->headings && !b->common->out_dir)
-            strbuf_addf(&text, "# %s\n", w->name[i]);
-        add_text(&text, w, w->task[i]);
-        if (b->common->out_dir) {
-            rc = batch_write(b, suffixes[w->task[i]], &text, err);
-            strbuf_reset(&text);
-        }
+    if (b->lines)
+        f = format_find("ndjson");
+    if (f->suffix || !b->common->out_dir) {
+        rc = f->write(&text, r, err);
+        if (!rc)
+            rc = batch_write(b, f->suffix ? f->suffix : "", &text, err);
     }
-    if (!rc && !b->common->out_dir)
-        rc = batch_write(b, "", &text, err);
+    for (int t = 0; t < TASKS && !f->suffix && b->common->out_dir; t++) {
+        if (rc || !f->task[t] || !result_has(r, (enum task)t))
+            continue;
+        result_only(&one, r, (enum task)t);
+        strbuf_reset(&text);
+        rc = f->write(&text, &one, err);
+        if (!rc)
+            rc = batch_write(b, f->task[t], &text, err);
+    }
     strbuf_release(&text);
     return rc;
 }
 
-static int write_as_json(struct work *w, struct batch *b, const char *path,
-                         double duration, struct err *err)
+static void fill_result(struct work *w, struct result *r, const char *path,
+                        double duration)
 {
     const int *wanted = w->options->wanted;
-    struct result r;
-    struct strbuf text = STRBUF_INIT;
-    int rc;
 
-    session_result(&w->session, &r, path, duration);
-    r.beats = wanted[TASK_BEATS] ? &w->beats : NULL;
-    r.tempo = w->tempo;
-    r.meter = w->meter;
-    r.chords = wanted[TASK_CHORDS] ? &w->chords : NULL;
-    r.structure = wanted[TASK_STRUCTURE] ? &w->structure : NULL;
-    r.key = wanted[TASK_KEY] ? &w->key : NULL;
-    r.key_over_time = w->options->over_time ? &w->key_over_time : NULL;
-    r.tags = wanted[TASK_TAG] ? &w->tags : NULL;
-    rc = write_json(&text, &r, !b->lines, err);
-    if (!rc)
-        rc = batch_write(b, ".json", &text, err);
-    strbuf_release(&text);
-    return rc;
+    session_result(&w->session, r, path, duration);
+    r->beats = wanted[TASK_BEATS] ? &w->beats : NULL;
+    r->tempo = w->tempo;
+    r->meter = w->meter;
+    r->chords = wanted[TASK_CHORDS] ? &w->chords : NULL;
+    r->structure = wanted[TASK_STRUCTURE] ? &w->structure : NULL;
+    r->key = wanted[TASK_KEY] ? &w->key : NULL;
+    r->key_over_time = w->options->over_time ? &w->key_over_time : NULL;
+    r->tags = wanted[TASK_TAG] ? &w->tags : NULL;
 }
 
 /* ---- the run ---- */
@@ -282,8 +289,10 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     struct work *w = ctx;
     const char *name = strcmp(path, "-") ? path : "stdin";
     struct analysis a;
+    struct result r;
     int rc = 0;
 
+    w->n_sound = 0;
     analyser_progress(w->analyser, batch_progress, b);
     TRY(analyser_run(w->analyser, path, &a, err));
     release_labels(w);
@@ -291,8 +300,10 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         rc = label(w, w->task[i], &a.scores[i], a.duration, err);
     if (rc)
         return err_prefix(err, "%s", name);
-    return b->text ? write_as_text(w, b, err)
-                   : write_as_json(w, b, name, a.duration, err);
+    fill_result(w, &r, name, a.duration);
+    if (has_sound(w))
+        r.sound = &(struct sound){ w->sound, w->n_sound, sound_rate(w) };
+    return task_write(b, w->format, &r, err);
 }
 
 /* Without a list of tasks: all that the model has heads for. */
@@ -317,7 +328,7 @@ static int open_work(struct work *w, int worker, struct err *err)
 {
     struct task_options *o = w->options;
     struct analyser_config c = { .task = w->name, .window_s = o->window_s,
-                                 .hop_s = o->hop_s, .rate = o->rate };
+                                 .hop_s = o->hop_s, .rate = o->rate, .ctx = w };
 
     TRY(session_open(&w->session, &o->common, worker, err));
     choose_tasks(w);
@@ -325,12 +336,15 @@ static int open_work(struct work *w, int worker, struct err *err)
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
                        "embed and tokenize only", w->session.model->path);
     c.n_tasks = w->n;
+    if (w->format->needs_sound)
+        c.emit_samples = keep_sound;
     return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
 }
 
 static void release_work(struct work *w)
 {
     release_labels(w);
+    free(w->sound);
     analyser_free(w->analyser);
     session_release(&w->session);
 }
@@ -343,6 +357,7 @@ static int open_more(void **out, const void *first, int worker,
 
     *out = w;
     w->options = f->options;
+    w->format = f->format;
     return open_work(w, worker, err);
 }
 
@@ -356,17 +371,15 @@ static void close_more(void *mine)
 int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
              char **operands)
 {
-    struct work w = { .options = o };
+    struct work w = { .options = o, .format = format_find(o->common.format) };
     struct err err = {0};
-    const char *format = o->common.format;
-    int text = format ? strcmp(format, "json") && strcmp(format, "ndjson")
-                      : !o->headings;
     int rc;
 
     if (open_work(&w, 0, &err))
         rc = cmd_start_error(usage->name, &err);
     else
-        rc = batch_run(usage, &o->common, n, operands, text, run_one, &w,
+        rc = batch_run(usage, &o->common, n, operands,
+                       !format_is_json(w.format), run_one, &w,
                        &(struct batch_more){ open_more, close_more });
     release_work(&w);
     return rc;

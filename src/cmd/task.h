@@ -5,19 +5,14 @@
 
 #include "base/opt.h"
 #include "cmd/common.h"
+#include "cmd/batch.h"
 #include "decode/dbn.h"
-
-enum task {
-    TASK_BEATS, TASK_CHORDS, TASK_STRUCTURE, TASK_KEY, TASK_TAG, TASKS
-};
-
-extern const char *const task_names[TASKS]; /* as in the model file */
+#include "write/format.h"
 
 /* What the options say; {0} is not valid, see task_options_init. */
 struct task_options {
     struct cmd_common common;
     int wanted[TASKS];
-    int headings;           /* text: a line "# beats" before each task */
     double window_s, hop_s; /* 0: the model's */
     double rate;            /* of .npy inputs; 0: not given */
     struct dbn_config dbn;  /* fps 0: that of the head */
@@ -36,9 +31,13 @@ enum { TASK_SHARED_OPTIONS = 3 };
 int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
                int n_own, int argc, char **argv, int *n);
 
+/* Writes r as --format says: a file of its own for each task where the format
+ * has such, else all of it in one. */
+int task_write(struct batch *b, const struct format *f, const struct result *r,
+               struct err *err);
+
 /* Runs the wanted tasks, or all of the model if none is set, over the inputs
- * operands[0..n-1]; returns the exit code. The default format is text, with
- * headings json. */
+ * operands[0..n-1]; returns the exit code. common.format is set. */
 int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
              char **operands);
 

@@ -174,3 +174,15 @@ int write_json(struct strbuf *out, const struct result *r, int pretty,
     cJSON_free(s);
     return 0;
 }
+
+int write_json_pretty(struct strbuf *out, const struct result *r,
+                      struct err *err)
+{
+    return write_json(out, r, 1, err);
+}
+
+int write_json_line(struct strbuf *out, const struct result *r,
+                    struct err *err)
+{
+    return write_json(out, r, 0, err);
+}

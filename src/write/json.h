@@ -19,6 +19,12 @@
 int write_json(struct strbuf *out, const struct result *r, int pretty,
                struct err *err);
 
+/* The two, as the formats have them. */
+int write_json_pretty(struct strbuf *out, const struct result *r,
+                      struct err *err);
+int write_json_line(struct strbuf *out, const struct result *r,
+                    struct err *err);
+
 /* Appends s with U+FFFD for each byte that does not belong. */
 void write_utf8(struct strbuf *out, const char *s);
 

@@ -2,7 +2,23 @@
 #ifndef WRITE_RESULT_H
 #define WRITE_RESULT_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "annot/annot.h"
+
+enum task {
+    TASK_BEATS, TASK_CHORDS, TASK_STRUCTURE, TASK_KEY, TASK_TAG, TASKS
+};
+
+extern const char *const task_names[TASKS]; /* as in model files: "tag" */
+
+/* What was heard, for pages: n samples of one channel. Borrowed. */
+struct sound {
+    const int16_t *x;
+    size_t n;
+    int rate; /* Hz */
+};
 
 /* All pointers are borrowed. A task that was not run is NULL; a task that ran
  * and found nothing is there and empty. */
@@ -21,6 +37,13 @@ struct result {
     const struct key *key;
     const struct segments *key_over_time; /* written with key */
     const struct tags *tags;
+    const struct sound *sound; /* NULL: not kept */
 };
+
+/* Whether task was run. */
+int result_has(const struct result *r, enum task task);
+
+/* out = r without the tasks other than task. */
+void result_only(struct result *out, const struct result *r, enum task task);
 
 #endif

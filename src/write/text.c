@@ -55,3 +55,36 @@ void write_text_tags(struct strbuf *out, const struct tags *t)
         strbuf_addf(out, "\t%.6f\n", t->v[i].score);
     }
 }
+
+static void add_task(struct strbuf *out, const struct result *r, enum task task)
+{
+    switch (task) {
+    case TASK_BEATS: write_text_beats(out, r->beats); break;
+    case TASK_CHORDS: write_text_segments(out, r->chords); break;
+    case TASK_STRUCTURE: write_text_segments(out, r->structure); break;
+    case TASK_KEY:
+        if (r->key_over_time)
+            write_text_segments(out, r->key_over_time);
+        else
+            write_text_key(out, r->key);
+        break;
+    default: write_text_tags(out, r->tags);
+    }
+}
+
+int write_text(struct strbuf *out, const struct result *r, struct err *err)
+{
+    int n = 0;
+
+    (void)err;
+    for (int t = 0; t < TASKS; t++)
+        n += result_has(r, (enum task)t);
+    for (int t = 0; t < TASKS; t++) {
+        if (!result_has(r, (enum task)t))
+            continue;
+        if (n > 1)
+            strbuf_addf(out, "# %s\n", task_names[t]);
+        add_task(out, r, (enum task)t);
+    }
+    return 0;
+}

@@ -7,6 +7,13 @@
 #include "annot/annot.h"
 #include "base/strbuf.h"
 
+#include "base/err.h"
+#include "write/result.h"
+
+/* All tasks of r one after another; of several each begins with a line as
+ * "# beats". Of keys over time, where they are known, these. Never fails. */
+int write_text(struct strbuf *out, const struct result *r, struct err *err);
+
 /* time, position; without positions unless all are known. */
 void write_text_beats(struct strbuf *out, const struct beats *b);
 

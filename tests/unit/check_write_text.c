@@ -63,6 +63,29 @@ START_TEST(write_text_key_and_tags)
 }
 END_TEST
 
+START_TEST(write_text_tasks)
+{
+    struct strbuf sb = STRBUF_INIT;
+    struct segments s = {0};
+    struct key k = {0};
+    struct result r = { .key = &k };
+
+    key_set(&k, "C minor", 1);
+    ck_assert_int_eq(write_text(&sb, &r, NULL), 0);
+    ck_assert_str_eq(sb.s, "C minor\n");
+    strbuf_reset(&sb);
+    segments_append(&s, 0, 1, "C minor", 1);
+    r.chords = &s;
+    r.key_over_time = &s;
+    ck_assert_int_eq(write_text(&sb, &r, NULL), 0);
+    ck_assert_str_eq(sb.s, "# chords\n0.000000\t1.000000\tC minor\n"
+                           "# key\n0.000000\t1.000000\tC minor\n");
+    strbuf_release(&sb);
+    segments_release(&s);
+    key_release(&k);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("write_text");
@@ -71,6 +94,7 @@ int main(void)
     tcase_add_test(t, write_text_beats_columns);
     tcase_add_test(t, write_text_segments_columns);
     tcase_add_test(t, write_text_key_and_tags);
+    tcase_add_test(t, write_text_tasks);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
