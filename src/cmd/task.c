@@ -289,6 +289,7 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     struct work *w = ctx;
     const char *name = strcmp(path, "-") ? path : "stdin";
     struct analysis a;
+    struct sound sound;
     struct result r;
     int rc = 0;
 
@@ -301,8 +302,9 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     if (rc)
         return err_prefix(err, "%s", name);
     fill_result(w, &r, name, a.duration);
+    sound = (struct sound){ w->sound, w->n_sound, sound_rate(w) };
     if (has_sound(w))
-        r.sound = &(struct sound){ w->sound, w->n_sound, sound_rate(w) };
+        r.sound = &sound;
     return task_write(b, w->format, &r, err);
 }
 
