@@ -5,34 +5,45 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "cmd/journal.h"
 #include "cmd/outputs.h"
+#include "cmd/progress.h"
+#include "dist/dist.h"
 #include "write/json.h"
 
+/* Results that wait for those of inputs before them: so many, or so much. */
+enum { LATE = 1024, LATE_BYTES = 64 << 20 };
+
 struct batch_all {
+    const struct batch_task *task;
     const struct cmd_common *common;
     struct inputs in;
-    batch_fn *fn;
-    void *ctx;                /* of worker 0 */
-    const struct batch_more *more;
-    int text, lines;          /* as batch.h */
+    struct dist *dist;
+    size_t *work, n_work;     /* inputs of this process that are to be done */
+    int lines;                /* as struct batch */
+    FILE *out;                /* of lines */
+    struct file_out direct;   /* out, if that is a pipe or device of -o */
+    struct journal journal;   /* out, if that is a file */
     pthread_mutex_t lock;     /* of all that follows */
     pthread_cond_t turned;
-    size_t next;              /* input to begin with */
-    size_t turn;              /* input whose result is due */
-    size_t done;
-    int writing;              /* workers that do: no progress is drawn */
-    int failed;
-    int results;              /* written to main so far */
-    int said;                 /* that main can take no more */
+    size_t next;              /* place to begin with */
+    size_t turn;              /* place whose lines are due */
+    struct late {
+        struct strbuf text;
+        int over;
+    } late[LATE];             /* by place % LATE */
+    size_t late_bytes;
+    int writing;              /* to out, or a result to stdout */
+    struct err lost;          /* the output can take no more */
+    size_t failed;
     struct progress progress;
-    struct file_out main;     /* stdout or -o, for JSON */
 };
-
-/* ---- results ---- */
 
 static const char *main_path(const struct cmd_common *c)
 {
@@ -41,46 +52,84 @@ static const char *main_path(const struct cmd_common *c)
 
 int batch_is_terminal(const struct cmd_common *c)
 {
-    return !c->out_dir && (!c->output || !strcmp(c->output, "-")) &&
-           isatty(STDOUT_FILENO);
+    return !c->out_dir && !strcmp(main_path(c), "-") && isatty(STDOUT_FILENO);
 }
 
-static int open_main(struct batch_all *a, struct err *err)
+/* ---- lines, in the order of the inputs ---- */
+
+/* The lock is held: nothing is drawn while something is written. */
+static void begin_writing(struct batch_all *a)
 {
-    const char *path = main_path(a->common);
-
-    TRY(outputs_may_write(path, a->common->force, NULL, err));
-    return file_out_open(&a->main, path, err);
-}
-
-/* Waits until all inputs before this one are through, where results stand one
- * after another; files of their own need not wait. */
-static void take_turn(struct batch *b)
-{
-    struct batch_all *a = b->all;
-
-    if (b->writing)
-        return;
-    b->writing = 1;
-    pthread_mutex_lock(&a->lock);
-    while (a->turn != b->index && !b->common->out_dir)
-        pthread_cond_wait(&a->turned, &a->lock);
-    a->writing++;
+    a->writing = 1;
     progress_clear(&a->progress);
-    pthread_mutex_unlock(&a->lock);
 }
 
-static void give_turn(struct batch *b)
+static void lose(struct batch_all *a, const struct err *err)
+{
+    if (!a->lost.code) {
+        a->lost = *err;
+        progress_clear(&a->progress);
+        log_error("%s", err->msg);
+    }
+    pthread_cond_broadcast(&a->turned);
+}
+
+/* Each line is in the system's hands before the next. */
+static int print(struct batch_all *a, const struct strbuf *text,
+                 struct err *err)
+{
+    if (fwrite(text->s, 1, text->len, a->out) == text->len && !fflush(a->out))
+        return 0;
+    if (a->journal.f)
+        return err_sys(err, "%s: cannot write (--resume goes on with what is "
+                       "there)", a->journal.part);
+    return err_sys(err, "%s: cannot write",
+                   a->out == stdout ? "stdout" : main_path(a->common));
+}
+
+/* The lock is held, but for the time of writing; one worker writes for all. */
+static void write_due(struct batch_all *a)
+{
+    if (a->writing)
+        return;
+    begin_writing(a);
+    while (a->late[a->turn % LATE].over && !a->lost.code) {
+        struct late *l = &a->late[a->turn % LATE];
+        struct err err = {0};
+        int rc;
+
+        pthread_mutex_unlock(&a->lock);
+        rc = print(a, &l->text, &err);
+        pthread_mutex_lock(&a->lock);
+        a->late_bytes -= l->text.len;
+        strbuf_release(&l->text);
+        l->over = 0;
+        if (rc)
+            lose(a, &err);
+        a->turn++;
+        pthread_cond_broadcast(&a->turned);
+    }
+    a->writing = 0;
+}
+
+/* Hands this input's lines over; the lock is held. */
+static void give_lines(struct batch *b)
 {
     struct batch_all *a = b->all;
+    struct late *l = &a->late[b->at % LATE];
 
-    b->writing = 0;
-    pthread_mutex_lock(&a->lock);
-    a->writing--;
-    a->turn++;
-    a->done++;
-    pthread_cond_broadcast(&a->turned);
-    pthread_mutex_unlock(&a->lock);
+    if (b->streaming)
+        a->writing = 0;
+    while (!a->lost.code && b->at != a->turn &&
+           (b->at - a->turn >= LATE || a->late_bytes > LATE_BYTES))
+        pthread_cond_wait(&a->turned, &a->lock);
+    if (a->lost.code)
+        return;
+    l->text = b->text;
+    l->over = 1;
+    a->late_bytes += b->text.len;
+    strbuf_init(&b->text);
+    write_due(a);
 }
 
 int batch_lines(struct batch *b, FILE **out, struct err *err)
@@ -88,26 +137,49 @@ int batch_lines(struct batch *b, FILE **out, struct err *err)
     struct batch_all *a = b->all;
     int rc = 0;
 
-    take_turn(b);
     pthread_mutex_lock(&a->lock);
-    if (!a->main.f)
-        rc = open_main(a, err);
-    if (!rc) {
-        a->results++;
-        *out = a->main.f;
+    while (!b->streaming && !a->lost.code && (a->turn != b->at || a->writing))
+        pthread_cond_wait(&a->turned, &a->lock);
+    if (a->lost.code) {
+        *err = a->lost;
+        rc = err->code;
+    } else {
+        begin_writing(a);
+        b->streaming = 1;
     }
     pthread_mutex_unlock(&a->lock);
+    *out = a->out;
+    return rc;
+}
+
+/* ---- results of their own ---- */
+
+/* Where the result goes, in a folder that is there; the caller frees it. */
+static int place(struct batch *b, const char *suffix, char **path,
+                 struct err *err)
+{
+    const struct input *in = &b->all->in.item[b->index];
+    char *slash;
+    int rc = 0;
+
+    if (!b->common->out_dir) {
+        *path = xstrdup(main_path(b->common));
+        return 0;
+    }
+    *path = outputs_path(b->common->out_dir, in, suffix);
+    slash = strrchr(*path, '/');
+    if (strchr(in->path + in->name, '/')) {
+        *slash = '\0';
+        rc = file_make_folders(*path, err);
+        *slash = '/';
+    }
     return rc;
 }
 
 int batch_open(struct batch *b, const char *suffix, struct file_out *o,
                char **path, struct err *err)
 {
-    take_turn(b);
-    *path = b->common->out_dir
-                ? outputs_path(b->common->out_dir,
-                               b->all->in.item[b->index].path, suffix)
-                : xstrdup(main_path(b->common));
+    TRY(place(b, suffix, path, err));
     TRY(outputs_may_write(*path, b->common->force, NULL, err));
     return file_out_open(o, *path, err);
 }
@@ -115,26 +187,27 @@ int batch_open(struct batch *b, const char *suffix, struct file_out *o,
 int batch_write(struct batch *b, const char *suffix, const struct strbuf *text,
                 struct err *err)
 {
-    const char *main = main_path(b->common);
-    FILE *f = NULL;
+    struct batch_all *a = b->all;
+    char *path = NULL;
+    int rc;
 
-    take_turn(b);
-    if (b->common->out_dir) {
-        char *path = outputs_path(b->common->out_dir,
-                                  b->all->in.item[b->index].path, suffix);
-        int rc = outputs_write(path, b->common->force, text, err);
-
-        free(path);
-        return rc;
+    if (b->lines && !b->common->out_dir) {
+        strbuf_add(&b->text, text->s, text->len);
+        return 0;
     }
-    if (b->text && strcmp(main, "-"))
-        return outputs_write(main, b->common->force, text, err);
-    TRY(batch_lines(b, &f, err));
-    if (fwrite(text->s, 1, text->len, f) != text->len ||
-        (f == stdout && fflush(f)))
-        return err_sys(err, "%s: cannot write", f == stdout ? "stdout" : main);
-    return 0;
+    rc = place(b, suffix, &path, err);
+    if (!rc && !b->common->out_dir) {
+        pthread_mutex_lock(&a->lock);
+        begin_writing(a);
+        pthread_mutex_unlock(&a->lock);
+    }
+    if (!rc)
+        rc = outputs_write(path, b->common->force, text, err);
+    free(path);
+    return rc;
 }
+
+/* ---- one input ---- */
 
 void batch_progress(void *ctx, double done, double length)
 {
@@ -142,82 +215,102 @@ void batch_progress(void *ctx, double done, double length)
     struct batch_all *a = b->all;
     double part = length > 0 ? done / length : 0;
 
+    part = part < 1 ? part : 1;
     pthread_mutex_lock(&a->lock);
+    a->progress.parts += part - b->part;
+    a->progress.heard += done - b->heard;
+    b->part = part;
+    b->heard = done;
     if (!a->writing)
-        progress_show(&a->progress, a->done, part < 1 ? part : 1,
-                      a->in.item[b->index].path);
+        progress_show(&a->progress, a->in.item[b->index].path);
     pthread_mutex_unlock(&a->lock);
 }
 
 static void error_line(struct batch *b, const char *path, const char *message)
 {
-    struct strbuf text = STRBUF_INIT;
-    struct result r = { .file = path, .error = message };
-    FILE *f;
+    struct result r = { .file = strcmp(path, "-") ? path : "stdin",
+                        .error = message };
 
-    if (!write_json(&text, &r, 0, NULL) && !batch_lines(b, &f, NULL))
-        fwrite(text.s, 1, text.len, f);
-    strbuf_release(&text);
+    strbuf_reset(&b->text);
+    write_json_line(&b->text, &r, NULL);
 }
 
-/* ---- workers ---- */
-
-/* Whether the output can take no more, so that going on is of no use. */
-static int is_lost(const struct batch_all *a)
+/* Nothing more fits into the folder, whatever comes. */
+static int is_full(const char *dir)
 {
-    return a->main.f && ferror(a->main.f);
+    struct statvfs fs;
+
+    return dir && !statvfs(dir, &fs) && fs.f_blocks && !fs.f_bavail;
 }
 
-/* The turn is this worker's. */
-static void fail(struct batch *b, const char *path, const char *message)
+/* The lock is held. */
+static void fail(struct batch *b, const char *path, const struct err *err)
 {
     struct batch_all *a = b->all;
-    int lost, said;
+    const char *dir = b->common->out_dir;
+    struct err full;
 
-    pthread_mutex_lock(&a->lock);
-    said = a->said;
-    lost = is_lost(a);
-    a->said |= lost;
-    a->failed = 1;
-    pthread_mutex_unlock(&a->lock);
-    if (!said)
-        log_error("%s", message);
-    if (b->lines && !b->common->out_dir && !lost)
-        error_line(b, path, message);
+    if (a->lost.code)
+        return;
+    a->failed++;
+    if (b->streaming) {
+        lose(a, err); /* half a line is there */
+        return;
+    }
+    progress_clear(&a->progress);
+    log_error("%s", err->msg);
+    if (b->lines && !dir)
+        error_line(b, path, err->msg);
+    if (is_full(dir)) {
+        err_set(&full, ERR_IO, "%s: the disk is full (--resume goes on when "
+                "there is room)", dir);
+        lose(a, &full);
+    }
 }
 
 static void run_one(struct batch *b, void *ctx)
 {
-    const struct input *in = &b->all->in.item[b->index];
+    struct batch_all *a = b->all;
+    const struct input *in = &a->in.item[b->index];
     struct err err = {0};
     int rc;
 
     batch_progress(b, 0, 0);
     rc = in->error ? err_set(&err, ERR_IO, "%s", in->error)
-                   : b->all->fn(ctx, b, in->path, &err);
-    take_turn(b);
+                   : a->task->fn(ctx, b, in->path, &err);
+    pthread_mutex_lock(&a->lock);
     if (rc)
-        fail(b, in->path, err.msg);
-    give_turn(b);
+        fail(b, in->path, &err);
+    if (b->lines && !b->common->out_dir)
+        give_lines(b);
+    a->progress.parts -= b->part;
+    a->progress.done++;
+    b->part = b->heard = 0;
+    b->streaming = 0;
+    pthread_mutex_unlock(&a->lock);
 }
+
+/* ---- workers ---- */
 
 static void run_all(struct batch_all *a, void *ctx)
 {
-    struct batch b = { .common = a->common, .all = a, .text = a->text,
-                       .lines = a->lines };
+    struct batch b = { .common = a->common, .all = a, .lines = a->lines,
+                       .text = STRBUF_INIT };
 
     for (;;) {
         int over;
 
         pthread_mutex_lock(&a->lock);
-        over = a->next >= a->in.n || is_lost(a);
-        b.index = a->next;
+        over = a->next >= a->n_work || a->lost.code;
+        b.at = a->next;
         a->next += !over;
         pthread_mutex_unlock(&a->lock);
         if (over)
             break;
+        b.index = a->work[b.at];
         run_one(&b, ctx);
     }
+    strbuf_release(&b.text);
 }
 
 struct worker {
@@ -235,75 +328,227 @@ static void *work(void *arg)
     void *mine = NULL;
 
     omp_set_num_threads(a->common->threads);
-    if (a->more->open(&mine, a->ctx, w->number, &err))
+    if (a->task->open(&mine, a->task->ctx, w->number, &err))
         log_warn("a job less: %s", err.msg);
     else
         run_all(a, mine);
-    a->more->close(mine);
+    a->task->close(mine);
     return NULL;
 }
 
 static void run_workers(struct batch_all *a)
 {
-    size_t want = a->more && a->common->jobs > 1 ? (size_t)a->common->jobs : 1;
+    size_t want = a->task->open && a->common->jobs > 1
+                      ? (size_t)a->common->jobs : 1;
     struct worker *w;
     size_t made;
 
-    want = want < a->in.n ? want : a->in.n;
+    want = want < a->n_work ? want : a->n_work;
     w = xcalloc(want + 1, sizeof(*w));
     for (made = 1; made < want; made++) {
         w[made] = (struct worker){ .all = a, .number = (int)made };
         if (pthread_create(&w[made].thread, NULL, work, &w[made]))
             break;
     }
-    run_all(a, a->ctx);
+    run_all(a, a->task->ctx);
     for (size_t i = 1; i < made; i++)
         pthread_join(w[i].thread, NULL);
     free(w);
     progress_clear(&a->progress);
 }
 
-/* A single input that failed leaves no file behind. */
-static int finish(struct batch_all *a)
-{
-    struct err err = {0};
+/* ---- before and after ---- */
 
-    if (a->main.f && !a->said && (!a->failed || a->results) &&
-        file_out_commit(&a->main, &err)) {
-        log_error("%s", err.msg);
-        a->failed = 1;
+static int open_lines(struct batch_all *a, struct err *err)
+{
+    const struct cmd_common *c = a->common;
+    const char *path = main_path(c);
+    struct stat st;
+
+    a->out = stdout;
+    if (!strcmp(path, "-"))
+        return 0;
+    TRY(outputs_may_write(path, c->force, NULL, err));
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+        TRY(file_out_open(&a->direct, path, err));
+        a->out = a->direct.f;
+        return 0;
     }
-    file_out_abort(&a->main);
-    return a->failed ? CMD_FAILED : CMD_DONE;
+    TRY(journal_open(&a->journal, path, dist_size(a->dist), dist_rank(a->dist),
+                     c->resume, c->force, &a->in, err));
+    a->out = a->journal.f;
+    a->failed = dist_rank(a->dist) ? 0 : a->journal.failed;
+    return 0;
 }
 
-int batch_run(const struct cmd_usage *usage, const struct cmd_common *c, int n,
-              char **operands, int text, batch_fn *fn, void *ctx,
-              const struct batch_more *more)
+/* Better now than when the result is there. */
+static int try_output(const struct batch_all *a, struct err *err)
 {
-    struct batch_all a = { .common = c, .text = text, .fn = fn, .ctx = ctx,
-                           .more = more, .lock = PTHREAD_MUTEX_INITIALIZER,
-                           .turned = PTHREAD_COND_INITIALIZER };
-    struct err err = {0};
-    int rc, fault;
+    const char *path = main_path(a->common);
+    struct file_out out = {0};
+    struct stat st;
+    int there = !stat(path, &st);
 
-    rc = inputs_collect(&a.in, c, n, operands, isatty(STDIN_FILENO), &err);
-    if (!rc)
-        rc = outputs_prepare(c, &a.in, text, &err);
-    /* better now than when the first result is there */
-    fault = !rc && !text && !c->out_dir && open_main(&a, &err);
-    if (rc) {
-        rc = cmd_start_error(usage->name, &err);
-    } else if (fault) {
+    if (!strcmp(path, "-") || (there && !S_ISREG(st.st_mode)))
+        return 0;
+    TRY(outputs_may_write(path, a->common->force, NULL, err));
+    TRY(file_out_open(&out, path, err));
+    file_out_abort(&out);
+    if (a->common->resume && there && st.st_size && a->in.n == 1)
+        a->in.item[0].done = 1;
+    return 0;
+}
+
+static int check_ranks(const struct batch_all *a, struct err *err)
+{
+    if (dist_size(a->dist) == 1)
+        return 0;
+    if (!a->common->out_dir && !strcmp(main_path(a->common), "-"))
+        return err_set(err, ERR_ARG, "several processes need --out-dir or -o: "
+                       "their results would mix on stdout");
+    for (size_t i = 0; i < a->in.n; i++)
+        if (!strcmp(a->in.item[i].path, "-"))
+            return err_set(err, ERR_ARG, "several processes cannot share "
+                           "stdin");
+    return 0;
+}
+
+static int open_output(struct batch_all *a, struct err *err)
+{
+    const struct cmd_common *c = a->common;
+
+    if (c->out_dir && c->resume)
+        outputs_find_done(c->out_dir, &a->in, a->task->suffix);
+    return c->out_dir ? 0 : a->lines ? open_lines(a, err) : try_output(a, err);
+}
+
+static int prepare(struct batch_all *a, int n, char **operands, struct err *err)
+{
+    const struct cmd_common *c = a->common;
+    int text = a->task->text;
+
+    TRY(inputs_collect(&a->in, c, n, operands, isatty(STDIN_FILENO), err));
+    TRY(check_ranks(a, err));
+    TRY(outputs_prepare(c, &a->in, text, err));
+    a->lines = !text && (a->in.n > 1 ||
+                         (c->format && !strcmp(c->format, "ndjson")));
+    return 0;
+}
+
+/* Of what is left each process takes one in turn. */
+static void share_work(struct batch_all *a)
+{
+    size_t ranks = (size_t)dist_size(a->dist);
+    size_t rank = (size_t)dist_rank(a->dist), left = 0;
+
+    a->work = xcalloc(a->in.n + 1, sizeof(*a->work));
+    for (size_t i = 0; i < a->in.n; i++)
+        if (!a->in.item[i].done && left++ % ranks == rank)
+            a->work[a->n_work++] = i;
+    if (left < a->in.n)
+        log_info("%zu of %zu inputs are done", a->in.n - left, a->in.n);
+}
+
+/* Where it is one of several, after all others. */
+static void finish_lines(struct batch_all *a)
+{
+    struct err err = {0};
+    int rc = 0;
+
+    if (a->direct.f)
+        rc = file_out_commit(&a->direct, &err);
+    else if (a->journal.f && !dist_rank(a->dist))
+        rc = journal_commit(&a->journal, dist_size(a->dist), &a->in, &err);
+    if (rc)
+        lose(a, &err);
+}
+
+static void say_summary(const struct batch_all *a, const double *sum)
+{
+    char rate[64];
+
+    if (a->in.n < 2 || dist_rank(a->dist))
+        return;
+    progress_rate(rate, sizeof(rate), sum[2], progress_seconds(&a->progress));
+    if (sum[0] > 0)
+        log_warn("%.0f of %zu inputs failed", sum[0], a->in.n);
+    else
+        log_info("%.0f inputs done%s", sum[1], rate);
+}
+
+/* The exit code. Processes wait for each other, or mpirun would end those that
+ * are still at work when one leaves with 1. */
+static int finish(struct batch_all *a)
+{
+    double sum[] = { (double)a->failed, (double)a->progress.done,
+                     a->progress.heard, a->lost.code != 0 };
+    struct err err = {0};
+
+    if (dist_sum(a->dist, sum, 4, &err)) {
+        log_error("%s", err.msg);
+        return CMD_FAILED;
+    }
+    if (!(sum[3] > 0))
+        finish_lines(a);
+    say_summary(a, sum);
+    return sum[0] > 0 || sum[3] > 0 || a->lost.code ? CMD_FAILED : CMD_DONE;
+}
+
+/* All of them begin, or none. */
+static int agree(struct batch_all *a, int rc)
+{
+    double failed = rc != 0;
+    struct err err = {0};
+
+    if (dist_sum(a->dist, &failed, 1, &err)) {
+        log_error("%s", err.msg);
+        return 0;
+    }
+    return failed > 0 ? 0 : 1;
+}
+
+static int run(struct batch_all *a, int n, char **operands)
+{
+    const char *name = a->task->usage->name;
+    struct err err = {0};
+    int rc;
+
+    if (dist_open(&a->dist, &err))
+        return cmd_start_error(name, &err);
+    rc = prepare(a, n, operands, &err) ? cmd_start_error(name, &err) : 0;
+    if (!rc && open_output(a, &err)) {
         log_error("%s", err.msg);
         rc = CMD_FAILED;
-    } else {
-        a.lines = !text && (a.in.n > 1 ||
-                            (c->format && !strcmp(c->format, "ndjson")));
-        progress_init(&a.progress, c, a.in.n, isatty(STDERR_FILENO));
-        run_workers(&a);
-        rc = finish(&a);
     }
-    inputs_release(&a.in);
+    if (!agree(a, rc))
+        return rc ? rc : CMD_FAILED;
+    share_work(a);
+    progress_init(&a->progress, a->common, a->n_work, isatty(STDERR_FILENO));
+    run_workers(a);
+    return finish(a);
+}
+
+int batch_run(const struct batch_task *t, int n, char **operands)
+{
+    struct batch_all *a = xcalloc(1, sizeof(*a));
+    int rc;
+
+    a->task = t;
+    a->common = t->common;
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->turned, NULL);
+    for (size_t i = 0; i < LATE; i++)
+        strbuf_init(&a->late[i].text);
+    rc = run(a, n, operands);
+    file_out_abort(&a->direct);
+    journal_close(&a->journal);
+    for (size_t i = 0; i < LATE; i++)
+        strbuf_release(&a->late[i].text);
+    pthread_cond_destroy(&a->turned);
+    pthread_mutex_destroy(&a->lock);
+    inputs_release(&a->in);
+    free(a->work);
+    dist_close(a->dist);
+    free(a);
     return rc;
 }

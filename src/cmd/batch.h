@@ -1,11 +1,13 @@
 /* batch.h - the loop over the inputs of a command: progress, one line for each
  * failure, results in the order of the inputs, files whole or not at all. With
- * -j several workers, each a thread with a model and a device of its own, take
- * inputs in turn.
+ * -j several workers, each a thread with a device of its own, take inputs in
+ * turn; of the processes of mpirun or srun each takes its share.
  *
  * Results go to stdout, to -o FILE, or to --out-dir as one or more files for
  * each input. Where results are lines of JSON on stdout or in -o and there are
- * several inputs, an input that failed has a line {"file", "error"}. */
+ * several inputs, an input that failed has a line {"file", "error"}. Lines for
+ * -o are kept as they come (journal.h), and --resume leaves out the inputs that
+ * have theirs; in --out-dir, those that have all their files. */
 #ifndef CMD_BATCH_H
 #define CMD_BATCH_H
 
@@ -14,7 +16,6 @@
 #include "base/strbuf.h"
 #include "cmd/common.h"
 #include "cmd/inputs.h"
-#include "cmd/progress.h"
 
 struct batch_all; /* what the workers share */
 
@@ -22,30 +23,36 @@ struct batch_all; /* what the workers share */
 struct batch {
     const struct cmd_common *common;
     struct batch_all *all;
-    size_t index;      /* of the input in work */
-    int text;          /* not JSON: one result in a file */
-    int lines;         /* JSON: each result on one line */
-    int writing;       /* its turn has come, and its result with it */
+    size_t at;          /* place of the input in work, in this process's list */
+    size_t index;       /* of it in the inputs */
+    int lines;          /* JSON: each result on one line */
+    int streaming;      /* batch_lines was called for this input */
+    struct strbuf text; /* lines that wait for their turn */
+    double part, heard; /* how far it is: 0..1; seconds */
 };
 
 /* Works on one input. Returns 0, or an error whose message names the file. */
 typedef int batch_fn(void *ctx, struct batch *b, const char *path,
                      struct err *err);
 
-/* What workers 1.. of -j work with, as ctx is for the first: made of that, in
- * the worker's thread, and freed there. */
-struct batch_more {
+struct batch_task {
+    const struct cmd_usage *usage;
+    const struct cmd_common *common;
+    int text; /* results cannot stand one after another (all but JSON) */
+    /* of the files that an input has in --out-dir, NULL at the end */
+    const char *const *suffix;
+    batch_fn *fn;
+    void *ctx;
+    /* What workers 1.. of -j work with, as ctx is for the first: made of that,
+     * in the worker's thread, and freed there (NULL is allowed). Both are NULL
+     * where there is no -j. */
     int (*open)(void **out, const void *ctx, int worker, struct err *err);
-    void (*close)(void *mine); /* NULL is allowed */
+    void (*close)(void *mine);
 };
 
-/* Collects the inputs and calls fn for each. text is 1 if the results cannot
- * stand one after another in a file (anything but JSON). more is NULL where
- * there is no -j. Returns the exit code; everything that went wrong has been
- * said. */
-int batch_run(const struct cmd_usage *usage, const struct cmd_common *c, int n,
-              char **operands, int text, batch_fn *fn, void *ctx,
-              const struct batch_more *more);
+/* Collects the inputs and calls fn for each. Returns the exit code; everything
+ * that went wrong has been said. */
+int batch_run(const struct batch_task *t, int n, char **operands);
 
 /* Whether arrays would go to a terminal: for a usage error before work. */
 int batch_is_terminal(const struct cmd_common *c);
@@ -61,8 +68,8 @@ int batch_write(struct batch *b, const char *suffix, const struct strbuf *text,
 int batch_open(struct batch *b, const char *suffix, struct file_out *o,
                char **path, struct err *err);
 
-/* The stream for lines of JSON (stdout or -o), kept open for the next input;
- * what is written to it counts as one result. */
+/* Waits for this input's turn; *out is the stream for its line (stdout or
+ * -o). */
 int batch_lines(struct batch *b, FILE **out, struct err *err);
 
 /* How far the input in work is: for analyser_config.progress, ctx is the

@@ -140,6 +140,7 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
 static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
 {
     const struct format *format = format_find(a->o.common.format);
+    const char *suffix[TASKS + 1];
     char *file = (char *)a->activations;
 
     if (n || a->o.common.files_from || a->o.save_activations)
@@ -147,8 +148,11 @@ static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
                                "input and not with --save-activations");
     if (!(a->fps > 0))
         return cmd_usage_error("beats", "--activations needs --fps");
-    return batch_run(usage, &a->o.common, 1, &file, !format_is_json(format),
-                     decode_one, a, NULL);
+    return batch_run(&(struct batch_task){
+                         .usage = usage, .common = &a->o.common,
+                         .text = !format_is_json(format),
+                         .suffix = task_suffixes(suffix, &a->o, format),
+                         .fn = decode_one, .ctx = a }, 1, &file);
 }
 
 /* ---- the command ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "tensor/backend.h"
 
 enum { MOST_SHARED = 20 };
@@ -68,6 +69,13 @@ static void output_options(struct shared *s, struct cmd_common *c, int groups)
           "write to FILE; - is stdout (the default)", 0, 0, NULL },
         { 0, "out-dir", OPT_STRING, &c->out_dir, "DIR",
           "write one file for each input and result into DIR", 0, 0, NULL },
+        { 0, "keep-folders", OPT_FLAG, &c->keep_folders, NULL,
+          "in --out-dir, put results into the folders that the inputs are in; "
+          "with -r they are put into those below the folder given, always",
+          0, 0, NULL },
+        { 0, "resume", OPT_FLAG, &c->resume, NULL,
+          "go on with a run that was cut off: leave out what is done", 0, 0,
+          NULL },
         { 0, "format", OPT_CHOICE, &c->format, "NAME", s->format_help, 0, 0,
           c->formats },
         { 0, "force", OPT_FLAG, &c->force, NULL,
@@ -81,13 +89,13 @@ static void output_options(struct shared *s, struct cmd_common *c, int groups)
           "say what is done; twice: in detail", 0, 0, NULL },
         { 'h', "help", OPT_FLAG, &c->help, NULL, "this text", 0, 0, NULL },
     };
-    const int group[] = { CMD_OUTPUT, CMD_OUT_DIR, CMD_FORMAT, CMD_OUTPUT,
-                          CMD_PROGRESS, 0, 0, 0 };
+    const int group[] = { CMD_OUTPUT, CMD_OUT_DIR, CMD_OUT_DIR, CMD_OUT_DIR,
+                          CMD_FORMAT, CMD_OUTPUT, CMD_PROGRESS, 0, 0, 0 };
 
     snprintf(s->format_help, sizeof(s->format_help), "one of %s%s%s%s",
              c->formats ? c->formats : "", c->format ? " (default: " : "",
              c->format ? c->format : "", c->format ? ")" : "");
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < (int)ARRAY_LEN(group); i++)
         if ((groups & group[i]) == group[i])
             s->out[s->n_out++] = all[i];
     s->out[s->n_out] = (struct opt){ .kind = OPT_END };
@@ -157,6 +165,11 @@ static int check(const struct cmd_common *c, struct err *err)
                        "there is no --files-from");
     if (c->output && c->out_dir)
         return err_set(err, ERR_ARG, "-o and --out-dir exclude each other");
+    if (c->keep_folders && !c->out_dir)
+        return err_set(err, ERR_ARG, "--keep-folders goes with --out-dir");
+    if (c->resume && !c->out_dir && (!c->output || !strcmp(c->output, "-")))
+        return err_set(err, ERR_ARG, "--resume needs to see what is done: give "
+                       "-o FILE or --out-dir DIR, as before");
     if (c->output && !*c->output)
         return err_set(err, ERR_ARG, "-o: no name given");
     return 0;

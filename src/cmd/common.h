@@ -38,7 +38,7 @@ enum {
     CMD_MODEL = 1,    /* -m --device --precision --threads */
     CMD_INPUT = 2,    /* --files-from -0 -r */
     CMD_OUTPUT = 4,   /* -o --force */
-    CMD_OUT_DIR = 8,  /* --out-dir */
+    CMD_OUT_DIR = 8,  /* --out-dir --keep-folders --resume */
     CMD_FORMAT = 16,  /* --format, of the words in cmd_common.formats */
     CMD_PROGRESS = 32, /* --progress */
     CMD_MODELS = 64,  /* with CMD_MODEL: -m may be given several times */
@@ -62,6 +62,7 @@ struct cmd_common {
     const char *formats;    /* set before cmd_begin: "json|text" */
     const char *format;     /* one of formats; set before: the default */
     int force;
+    int resume, keep_folders; /* CMD_OUT_DIR */
     const char *progress;   /* "auto", "always", "never" */
     int quiet, verbose, help;
 };

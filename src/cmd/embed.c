@@ -274,6 +274,11 @@ static int write_line(struct embed *e, struct batch *b, const char *path,
     return rc;
 }
 
+static int is_array(const struct cmd_common *c)
+{
+    return !c->format || !strcmp(c->format, "npy");
+}
+
 static int embed_one(void *ctx, struct batch *b, const char *path,
                      struct err *err)
 {
@@ -285,8 +290,8 @@ static int embed_one(void *ctx, struct batch *b, const char *path,
     TRY(analyser_run(e->analyser, path, &result, err));
     for (int i = 0; i < tracks(e); i++)
         TRY(finish_track(e, i, err));
-    return b->text ? write_array(e, b, path, result.duration, err)
-                   : write_line(e, b, path, result.duration, err);
+    return is_array(b->common) ? write_array(e, b, path, result.duration, err)
+                               : write_line(e, b, path, result.duration, err);
 }
 
 /* ---- options ---- */
@@ -339,12 +344,13 @@ static int choose_layers(struct embed *e, const char *name, struct err *err)
     return 0;
 }
 
-static int open_all(struct embed *e, int worker, struct err *err)
+static int open_all(struct embed *e, int worker, const struct session *first,
+                    struct err *err)
 {
     struct analyser_config c = { .ctx = e, .window_s = e->window,
                                  .hop_s = e->hop };
 
-    TRY(session_open(&e->session, e->common, worker, err));
+    TRY(session_open(&e->session, e->common, worker, first, err));
     TRY(choose_layers(e, e->layer_name, err));
     c.layer = e->layer;
     c.n_layers = e->n_layers;
@@ -376,7 +382,7 @@ static int open_more(void **out, const void *first, int worker,
     e->hop = f->hop;
     e->out_rate = f->out_rate;
     e->mean = f->mean;
-    return open_all(e, worker, err);
+    return open_all(e, worker, &f->session, err);
 }
 
 static void close_more(void *mine)
@@ -388,6 +394,8 @@ static void close_more(void *mine)
 
 int cmd_embed(int argc, char **argv)
 {
+    static const char *const arrays[] = { ".npy", ".npy.json", NULL };
+    static const char *const lines[] = { ".ndjson", NULL };
     struct cmd_common common = CMD_COMMON_INIT;
     struct embed e = { .common = &common };
     const char *pool = NULL;
@@ -416,7 +424,7 @@ int cmd_embed(int argc, char **argv)
             CMD_FORMAT | CMD_PROGRESS
     };
     struct err err = {0};
-    int n, rc, is_array;
+    int n, rc;
 
     common.formats = "npy|ndjson";
     rc = cmd_begin(&usage, &common, argc, argv, &n);
@@ -425,15 +433,18 @@ int cmd_embed(int argc, char **argv)
     e.mean = pool != NULL;
     if (e.mean && e.out_rate > 0)
         return cmd_usage_error("embed", "--pool and --rate exclude each other");
-    is_array = !common.format || !strcmp(common.format, "npy");
-    if (is_array && batch_is_terminal(&common))
+    if (is_array(&common) && batch_is_terminal(&common))
         return cmd_usage_error("embed", "an array is not for a terminal: give "
                                "-o FILE, or --format ndjson");
-    if (open_all(&e, 0, &err))
+    if (open_all(&e, 0, NULL, &err))
         rc = cmd_start_error("embed", &err);
     else
-        rc = batch_run(&usage, &common, n, argv, is_array, embed_one, &e,
-                       &(struct batch_more){ open_more, close_more });
+        rc = batch_run(&(struct batch_task){
+                           .usage = &usage, .common = &common,
+                           .text = is_array(&common),
+                           .suffix = is_array(&common) ? arrays : lines,
+                           .fn = embed_one, .ctx = &e, .open = open_more,
+                           .close = close_more }, n, argv);
     release(&e);
     return rc;
 }

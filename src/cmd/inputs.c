@@ -13,31 +13,71 @@
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
-static void add(struct inputs *in, char *path, char *error)
+/* Where the name begins that keeps the folders. */
+static size_t below_root(const char *path)
 {
-    ARRAY_GROW(in->item, in->n, in->cap);
-    in->item[in->n++] = (struct input){ path, error };
+    size_t at = 0;
+
+    for (;;) {
+        if (path[at] == '/')
+            at++;
+        else if (!strncmp(path + at, "./", 2))
+            at += 2;
+        else if (!strncmp(path + at, "../", 3))
+            at += 3;
+        else
+            return at;
+    }
 }
 
-static void add_walked(void *in, char *path, char *error)
+static size_t last_part(const char *path)
 {
-    add(in, path, error);
+    const char *slash = strrchr(path, '/');
+
+    return slash ? (size_t)(slash + 1 - path) : 0;
+}
+
+static void add(struct inputs *in, const struct cmd_common *c, char *path,
+                char *error)
+{
+    ARRAY_GROW(in->item, in->n, in->cap);
+    in->item[in->n++] = (struct input){
+        .path = path, .error = error,
+        .name = c->keep_folders ? below_root(path) : last_part(path)
+    };
+}
+
+struct walked {
+    struct inputs *in;
+    const struct cmd_common *common;
+    size_t root; /* bytes of its name */
+};
+
+static void add_walked(void *ctx, char *path, char *error)
+{
+    struct walked *w = ctx;
+
+    add(w->in, w->common, path, error);
+    if (!w->common->keep_folders)
+        w->in->item[w->in->n - 1].name = w->root +
+                                         below_root(path + w->root);
 }
 
 static void add_path(struct inputs *in, const struct cmd_common *c,
                      const char *path)
 {
+    struct walked w = { in, c, strlen(path) };
     size_t before = in->n;
     struct stat st;
 
     if (!strcmp(path, "-") || stat(path, &st) || !S_ISDIR(st.st_mode)) {
-        add(in, xstrdup(path), NULL);
+        add(in, c, xstrdup(path), NULL);
     } else if (!c->recurse) {
-        add(in, xstrdup(path),
+        add(in, c, xstrdup(path),
             xasprintf("%s: is a folder; give -r to take the files in it",
                       path));
     } else {
-        walk_audio(path, add_walked, in);
+        walk_audio(path, add_walked, &w);
         if (in->n == before)
             log_warn("%s: no audio files in it", path);
     }
@@ -64,7 +104,7 @@ static int add_list(struct inputs *in, const struct cmd_common *c,
             end = list.s + list.len;
         *end = '\0';
         if (*p && stem_is_audio(p))
-            add(in, xstrdup(p), NULL); /* a million stats take long */
+            add(in, c, xstrdup(p), NULL); /* a million stats take long */
         else if (*p)
             add_path(in, c, p);
     }
@@ -82,7 +122,7 @@ int inputs_collect(struct inputs *in, const struct cmd_common *c, int n,
         if (stdin_is_tty)
             return err_set(err, ERR_ARG,
                            "no input: name files, or pipe audio in");
-        add(in, xstrdup("-"), NULL);
+        add(in, c, xstrdup("-"), NULL);
         return 0;
     }
     for (int i = 0; i < n; i++)

@@ -10,6 +10,9 @@
 struct input {
     char *path;  /* "-" is stdin */
     char *error; /* NULL; or why there is nothing to open: a failed input */
+    size_t name; /* path + name is what its results are called by: the part
+                    below the folder that was walked, else the last part */
+    int done;    /* its results are there (--resume) */
 };
 
 /* A zeroed struct can be released. */
@@ -22,7 +25,9 @@ struct inputs {
  * line, or ended by NUL with -0; empty ones are left out; a list "-" is stdin).
  * With -r a folder stands for the audio files below it (stem_is_audio), walked
  * in the order of their bytes; names that begin with a dot are left out, links
- * are followed, a link back to a folder above is not. Without -r a folder is a
+ * are followed, a link back to a folder above is not. With --keep-folders the
+ * name of an input is all of its path but "/", "./" and "../" in front. Without
+ * -r a folder is a
  * failed input. What a list names as an audio file is taken for one unseen. No
  * operand and no list is stdin, unless stdin_is_tty.
  *

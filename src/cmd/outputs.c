@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "audio/stem.h"
 #include "base/file.h"
@@ -13,48 +14,54 @@
 
 struct stem {
     char *name;
-    const char *path; /* of the input */
+    size_t index; /* of the input */
 };
 
 static int by_stem(const void *a, const void *b)
 {
-    return strcmp(((const struct stem *)a)->name,
-                  ((const struct stem *)b)->name);
+    const struct stem *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-static int check_collisions(const char *dir, const struct inputs *in,
-                            struct err *err)
+/* Of inputs that would have the same names all but the first fail. */
+static void find_collisions(const char *dir, struct inputs *in)
 {
-    struct stem *stems = xcalloc(in->n + 1, sizeof(*stems));
-    int rc = 0;
+    struct stem *stem = xcalloc(in->n + 1, sizeof(*stem));
+    size_t first = 0;
 
     for (size_t i = 0; i < in->n; i++)
-        stems[i] = (struct stem){ stem_of(in->item[i].path),
-                                  in->item[i].path };
-    qsort(stems, in->n, sizeof(*stems), by_stem);
-    for (size_t i = 1; i < in->n && !rc; i++)
-        if (!strcmp(stems[i - 1].name, stems[i].name))
-            rc = err_set(err, ERR_ARG,
-                         "%s and %s would both be written to %s/%s.*; "
-                         "give each its own --out-dir",
-                         stems[i - 1].path, stems[i].path, dir, stems[i].name);
+        stem[i] = (struct stem){ outputs_stem(&in->item[i]), i };
+    qsort(stem, in->n, sizeof(*stem), by_stem);
+    for (size_t i = 1; i < in->n; i++) {
+        struct input *late = &in->item[stem[i].index];
+
+        if (strcmp(stem[first].name, stem[i].name)) {
+            first = i;
+        } else if (!late->error) {
+            late->error = xasprintf(
+                "%s: would be written to %s/%s.*, as %s is; give it another "
+                "--out-dir, or --keep-folders", late->path, dir, stem[i].name,
+                in->item[stem[first].index].path);
+        }
+    }
     for (size_t i = 0; i < in->n; i++)
-        free(stems[i].name);
-    free(stems);
-    return rc;
+        free(stem[i].name);
+    free(stem);
 }
 
-int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
-                    int text, struct err *err)
+int outputs_prepare(const struct cmd_common *c, struct inputs *in, int text,
+                    struct err *err)
 {
     if (!c->out_dir)
         return text && in->n > 1
-                   ? err_set(err, ERR_ARG, "several inputs in a text format "
-                             "need --out-dir (or --format json)")
+                   ? err_set(err, ERR_ARG, "several inputs in this format need "
+                             "--out-dir (or --format ndjson)")
                    : 0;
     if (!*c->out_dir)
         return err_set(err, ERR_ARG, "--out-dir: no name given");
-    TRY(check_collisions(c->out_dir, in, err));
+    find_collisions(c->out_dir, in);
     if (file_make_folders(c->out_dir, err)) {
         err_prefix(err, "--out-dir");
         return ERR_IO;
@@ -62,15 +69,43 @@ int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
     return 0;
 }
 
-char *outputs_path(const char *dir, const char *input, const char *suffix)
+char *outputs_stem(const struct input *in)
+{
+    const char *name = in->path + in->name, *slash = strrchr(name, '/');
+    char *stem = stem_of(name), *path;
+
+    if (!slash)
+        return stem;
+    path = xasprintf("%.*s/%s", (int)(slash - name), name, stem);
+    free(stem);
+    return path;
+}
+
+char *outputs_path(const char *dir, const struct input *in, const char *suffix)
 {
     size_t n = strlen(dir);
-    char *stem = stem_of(input), *path;
+    char *stem = outputs_stem(in), *path;
 
     path = xasprintf("%s%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", stem,
                      suffix);
     free(stem);
     return path;
+}
+
+void outputs_find_done(const char *dir, struct inputs *in,
+                       const char *const *suffix)
+{
+    for (size_t i = 0; i < in->n; i++) {
+        int there = *suffix != NULL && !in->item[i].error;
+
+        for (const char *const *s = suffix; *s && there; s++) {
+            char *path = outputs_path(dir, &in->item[i], *s);
+
+            there = !access(path, F_OK);
+            free(path);
+        }
+        in->item[i].done = there;
+    }
 }
 
 static int is_ours(const cJSON *obj)
@@ -95,6 +130,20 @@ static int json_is_ours(const char *path)
     cJSON_Delete(obj);
     strbuf_release(&text);
     return ours;
+}
+
+/* A page says in its first lines what made it. */
+static int page_is_ours(const char *path)
+{
+    static const char mark[] = "<meta name=\"generator\" content=\"mfm ";
+    char start[513] = "";
+    FILE *f = fopen(path, "re");
+
+    if (f) {
+        start[fread(start, 1, sizeof(start) - 1, f)] = '\0';
+        fclose(f);
+    }
+    return strstr(start, mark) != NULL;
 }
 
 static int same_content(const char *path, const struct strbuf *text)
@@ -127,6 +176,8 @@ static int may_replace(const char *path, const struct strbuf *text)
     }
     if (ends_with(path, ".json") || ends_with(path, ".ndjson"))
         return json_is_ours(path);
+    if (ends_with(path, ".html"))
+        return page_is_ours(path);
     /* another name may hold JSON too, by -o */
     return !text || json_is_ours(path);
 }

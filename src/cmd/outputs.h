@@ -6,6 +6,7 @@
  *     "error"};
  *   - NAME.npy: NAME.npy.json beside it is such a JSON (the sidecar that
  *     `mfm embed` and `mfm tokenize` write);
+ *   - NAME.html: its first lines say that mfm generated it;
  *   - text formats say nothing about who wrote them, and a reference annotation
  *     looks just the same: only a file that holds exactly the new text is
  *     replaced (a run that is repeated finds nothing to do).
@@ -20,13 +21,21 @@
 
 /* Before work begins: several inputs in a text format need --out-dir (text is 1
  * where the format is such a one); --out-dir is made, with the folders above
- * it; two inputs that would have the same names there are ERR_ARG that names
- * both. */
-int outputs_prepare(const struct cmd_common *c, const struct inputs *in,
-                    int text, struct err *err);
+ * it; of inputs that would have the same names there all but the first become
+ * failed inputs. */
+int outputs_prepare(const struct cmd_common *c, struct inputs *in, int text,
+                    struct err *err);
+
+/* What the results of an input are called without a suffix: its name without
+ * the extension, "album/song". The caller frees it. */
+char *outputs_stem(const struct input *in);
 
 /* dir/STEM suffix, as "out/song.chords.lab"; the caller frees it. */
-char *outputs_path(const char *dir, const char *input, const char *suffix);
+char *outputs_path(const char *dir, const struct input *in, const char *suffix);
+
+/* Sets done of each input that has all of its files (suffix ends with NULL). */
+void outputs_find_done(const char *dir, struct inputs *in,
+                       const char *const *suffix);
 
 /* 0 if path may be written, else ERR_ARG and what to do about it. text is the
  * new content; NULL where it is not known yet, which then refuses only JSON and

@@ -26,40 +26,77 @@ void progress_init(struct progress *p, const struct cmd_common *c,
         p->mode = PROGRESS_LINES;
 }
 
-static int add_time(char *buf, size_t n, double seconds)
+double progress_seconds(const struct progress *p)
+{
+    return now() - p->start;
+}
+
+void progress_rate(char *buf, size_t n, double heard, double seconds)
+{
+    double rate = seconds > 0 ? heard / seconds : 0;
+
+    *buf = '\0';
+    if (rate > 0)
+        snprintf(buf, n, rate < 10 ? ", %.1f times real time"
+                                   : ", %.0f times real time", rate);
+}
+
+static void add_time(char *buf, size_t n, double seconds)
 {
     long s = (long)(seconds + 0.5);
 
     if (s >= 3600)
-        return snprintf(buf, n, ", %ld:%02ld:%02ld left", s / 3600,
-                        s / 60 % 60, s % 60);
-    return snprintf(buf, n, ", %ld:%02ld left", s / 60, s % 60);
+        snprintf(buf, n, ", %ld:%02ld:%02ld left", s / 3600, s / 60 % 60,
+                 s % 60);
+    else
+        snprintf(buf, n, ", %ld:%02ld left", s / 60, s % 60);
 }
 
-void progress_text(char *buf, size_t n, size_t done, size_t total, double part,
+static double share_done(const struct progress *p)
+{
+    double share = p->total ? ((double)p->done + p->parts) / (double)p->total
+                            : 1;
+
+    return share < 0 ? 0 : share < 1 ? share : 1;
+}
+
+void progress_text(char *buf, size_t n, const struct progress *p,
                    double seconds, const char *name)
 {
-    double share;
+    double share = share_done(p);
     size_t at;
 
-    part = part > 0 ? part < 1 ? part : 1 : 0;
-    share = total ? ((double)done + part) / (double)total : 1;
-    snprintf(buf, n, "%zu/%zu files, %d %%", done, total, (int)(100 * share));
+    snprintf(buf, n, "%zu/%zu files, %d %%", p->done, p->total,
+             (int)(100 * share));
     at = strlen(buf);
-    /* an estimate from less would jump about */
+    /* estimates from less would jump about */
+    if (seconds > 1)
+        progress_rate(buf + at, n - at, p->heard, seconds);
+    at = strlen(buf);
     if (share > 0.01 && share < 1 && seconds > 1)
         add_time(buf + at, n - at, seconds * (1 - share) / share);
     at = strlen(buf);
-    if (name && done < total)
+    if (name && p->done < p->total)
         snprintf(buf + at, n - at, ": %s", name);
 }
 
-void progress_show(struct progress *p, size_t done, double part,
-                   const char *name)
+static void draw_bar(char *buf, double share)
+{
+    enum { CELLS = 10 };
+    int full = (int)(share * CELLS);
+
+    *buf++ = '[';
+    for (int i = 0; i < CELLS; i++)
+        *buf++ = i < full ? '#' : '.';
+    strcpy(buf, "] ");
+}
+
+void progress_show(struct progress *p, const char *name)
 {
     enum { WIDTH = 79 };
     double t, every = p->mode == PROGRESS_BAR ? 0.1 : 10;
     char text[512];
+    size_t at;
     int n;
 
     if (p->mode == PROGRESS_OFF)
@@ -68,8 +105,11 @@ void progress_show(struct progress *p, size_t done, double part,
     if (t - p->last < every)
         return;
     p->last = t;
-    progress_text(text, sizeof(text), done, p->total, part, t - p->start,
-                  name);
+    *text = '\0';
+    if (p->mode == PROGRESS_BAR)
+        draw_bar(text, share_done(p));
+    at = strlen(text);
+    progress_text(text + at, sizeof(text) - at, p, t - p->start, name);
     if (p->mode == PROGRESS_LINES) {
         fprintf(stderr, "mfm: %s\n", text);
         return;

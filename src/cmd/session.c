@@ -8,17 +8,28 @@
 #include "dist/dist.h"
 #include "model/find.h"
 
-int session_open(struct session *s, const struct cmd_common *c, int worker,
-                 struct err *err)
+static int open_model(struct session *s, const char *name, struct err *err)
 {
-    struct session_use use = { .worker = worker };
     char *path = NULL;
-    int rc = model_find(&path, c->model, err);
+    int rc = model_find(&path, name, err);
 
     if (!rc)
         rc = model_open(&s->model, path, err);
     free(path);
-    return rc ? rc : session_backend(&s->be, c, use, err);
+    return rc;
+}
+
+int session_open(struct session *s, const struct cmd_common *c, int worker,
+                 const struct session *first, struct err *err)
+{
+    struct session_use use = { .worker = worker };
+
+    s->borrowed = first != NULL;
+    if (first)
+        s->model = first->model;
+    else
+        TRY(open_model(s, c->model, err));
+    return session_backend(&s->be, c, use, err);
 }
 
 int session_backend(struct backend **be, const struct cmd_common *c,
@@ -38,7 +49,8 @@ int session_backend(struct backend **be, const struct cmd_common *c,
 
 void session_release(struct session *s)
 {
-    model_free(s->model);
+    if (!s->borrowed)
+        model_free(s->model);
     backend_close(s->be);
     s->model = NULL;
     s->be = NULL;

@@ -12,10 +12,13 @@
 struct session {
     struct model *model;
     struct backend *be;
+    int borrowed; /* the model is another session's */
 };
 
+/* Worker 0 (first is NULL) opens the model; the others share that of first,
+ * which outlives theirs, and have a backend of their own. */
 int session_open(struct session *s, const struct cmd_common *c, int worker,
-                 struct err *err);
+                 const struct session *first, struct err *err);
 void session_release(struct session *s);
 
 /* Opens the backend alone, with arithmetic by name (c->precision, or what the

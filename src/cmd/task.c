@@ -265,6 +265,21 @@ int task_write(struct batch *b, const struct format *f, const struct result *r,
     return rc;
 }
 
+const char *const *task_suffixes(const char **suffix,
+                                 const struct task_options *o,
+                                 const struct format *f)
+{
+    int n = 0;
+
+    if (f->suffix)
+        suffix[n++] = f->suffix;
+    for (int t = 0; t < TASKS && !f->suffix; t++)
+        if (o->wanted[t] && f->task[t])
+            suffix[n++] = f->task[t];
+    suffix[n] = NULL;
+    return suffix;
+}
+
 static void fill_result(struct work *w, struct result *r, const char *path,
                         double duration)
 {
@@ -326,13 +341,14 @@ static void choose_tasks(struct work *w)
     }
 }
 
-static int open_work(struct work *w, int worker, struct err *err)
+static int open_work(struct work *w, int worker, const struct session *first,
+                     struct err *err)
 {
     struct task_options *o = w->options;
     struct analyser_config c = { .task = w->name, .window_s = o->window_s,
                                  .hop_s = o->hop_s, .rate = o->rate, .ctx = w };
 
-    TRY(session_open(&w->session, &o->common, worker, err));
+    TRY(session_open(&w->session, &o->common, worker, first, err));
     choose_tasks(w);
     if (!w->n)
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
@@ -360,7 +376,7 @@ static int open_more(void **out, const void *first, int worker,
     *out = w;
     w->options = f->options;
     w->format = f->format;
-    return open_work(w, worker, err);
+    return open_work(w, worker, &f->session, err);
 }
 
 static void close_more(void *mine)
@@ -374,15 +390,19 @@ int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
              char **operands)
 {
     struct work w = { .options = o, .format = format_find(o->common.format) };
+    const char *suffix[TASKS + 1];
     struct err err = {0};
     int rc;
 
-    if (open_work(&w, 0, &err))
+    if (open_work(&w, 0, NULL, &err))
         rc = cmd_start_error(usage->name, &err);
     else
-        rc = batch_run(usage, &o->common, n, operands,
-                       !format_is_json(w.format), run_one, &w,
-                       &(struct batch_more){ open_more, close_more });
+        rc = batch_run(&(struct batch_task){
+                           .usage = usage, .common = &o->common,
+                           .text = !format_is_json(w.format),
+                           .suffix = task_suffixes(suffix, o, w.format),
+                           .fn = run_one, .ctx = &w, .open = open_more,
+                           .close = close_more }, n, operands);
     release_work(&w);
     return rc;
 }

@@ -36,6 +36,12 @@ int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
 int task_write(struct batch *b, const struct format *f, const struct result *r,
                struct err *err);
 
+/* suffix[TASKS + 1] becomes those of the files that task_write makes in
+ * --out-dir of the tasks in o->wanted, NULL at the end; returns it. */
+const char *const *task_suffixes(const char **suffix,
+                                 const struct task_options *o,
+                                 const struct format *f);
+
 /* Runs the wanted tasks, or all of the model if none is set, over the inputs
  * operands[0..n-1]; returns the exit code. common.format is set. */
 int task_run(const struct cmd_usage *usage, struct task_options *o, int n,

@@ -19,9 +19,10 @@
 #include "write/json.h"
 
 struct tokenize {
+    const struct cmd_common *common;
     struct session session;
     struct analyser *analyser;
-    struct tokenizer *tokenizer;
+    struct tokenizer *tokenizer; /* of the first worker, if session borrows */
     struct tokenizer_run *run;
     int streams;
     /* of the recording in work */
@@ -127,6 +128,11 @@ static int write_array(struct tokenize *t, struct batch *b, const char *path,
     return rc;
 }
 
+static int is_array(const struct cmd_common *c)
+{
+    return c->format && !strcmp(c->format, "npy");
+}
+
 static int tokenize_one(void *ctx, struct batch *b, const char *path,
                         struct err *err)
 {
@@ -139,7 +145,7 @@ static int tokenize_one(void *ctx, struct batch *b, const char *path,
     analyser_progress(t->analyser, batch_progress, b);
     TRY(analyser_run(t->analyser, path, &result, err));
     TRY(tokenizer_finish(t->run, &t->token, &t->n, err));
-    if (b->text)
+    if (is_array(b->common))
         return write_array(t, b, path, result.duration, err);
     print_object(&text, t, path, result.duration, 1);
     rc = batch_write(b, ".json", &text, err);
@@ -147,13 +153,17 @@ static int tokenize_one(void *ctx, struct batch *b, const char *path,
     return rc;
 }
 
-static int open_all(struct tokenize *t, const struct cmd_common *common,
-                    struct err *err)
+static int open_all(struct tokenize *t, int worker,
+                    const struct tokenize *first, struct err *err)
 {
     struct analyser_config a = { .emit_samples = take_samples, .ctx = t };
 
-    TRY(session_open(&t->session, common, 0, err));
-    TRY(tokens_from_model(&t->tokenizer, t->session.model, err));
+    TRY(session_open(&t->session, t->common, worker,
+                     first ? &first->session : NULL, err));
+    if (first)
+        t->tokenizer = first->tokenizer;
+    else
+        TRY(tokens_from_model(&t->tokenizer, t->session.model, err));
     t->streams = tokenizer_streams(t->tokenizer);
     TRY(tokenizer_run_new(&t->run, t->tokenizer, err));
     return analyser_new(&t->analyser, t->session.model, t->session.be, &a, err);
@@ -162,26 +172,49 @@ static int open_all(struct tokenize *t, const struct cmd_common *common,
 static void release(struct tokenize *t)
 {
     tokenizer_run_free(t->run);
-    tokenizer_free(t->tokenizer);
+    if (!t->session.borrowed)
+        tokenizer_free(t->tokenizer);
     analyser_free(t->analyser);
     session_release(&t->session);
+}
+
+static int open_more(void **out, const void *first, int worker,
+                     struct err *err)
+{
+    struct tokenize *t = xcalloc(1, sizeof(*t));
+
+    *out = t;
+    t->common = ((const struct tokenize *)first)->common;
+    return open_all(t, worker, first, err);
+}
+
+static void close_more(void *mine)
+{
+    if (mine)
+        release(mine);
+    free(mine);
 }
 
 static int tokenize_all(const struct cmd_usage *usage,
                         const struct cmd_common *common, int n, char **argv)
 {
-    struct tokenize t = {0};
+    static const char *const arrays[] = { ".npy", ".npy.json", NULL };
+    static const char *const objects[] = { ".json", NULL };
+    struct tokenize t = { .common = common };
     struct err err = {0};
-    int is_array = common->format && !strcmp(common->format, "npy"), rc;
+    int arr = is_array(common), rc;
 
-    if (is_array && batch_is_terminal(common))
+    if (arr && batch_is_terminal(common))
         return cmd_usage_error("tokenize", "an array is not for a terminal: "
                                "give -o FILE, or --format json");
-    if (open_all(&t, common, &err))
+    if (open_all(&t, 0, NULL, &err))
         rc = cmd_start_error("tokenize", &err);
     else
-        rc = batch_run(usage, common, n, argv, is_array, tokenize_one, &t,
-                       NULL);
+        rc = batch_run(&(struct batch_task){
+                           .usage = usage, .common = common, .text = arr,
+                           .suffix = arr ? arrays : objects,
+                           .fn = tokenize_one, .ctx = &t, .open = open_more,
+                           .close = close_more }, n, argv);
     release(&t);
     return rc;
 }
@@ -198,8 +231,8 @@ int cmd_tokenize(int argc, char **argv)
         "with --fit learns from audio what the tokens of a new model are to "
         "be.\n",
         own,
-        CMD_MODEL | CMD_INPUT | CMD_OUTPUT | CMD_OUT_DIR | CMD_FORMAT |
-            CMD_PROGRESS
+        CMD_MODEL | CMD_INPUT | CMD_JOBS | CMD_OUTPUT | CMD_OUT_DIR |
+            CMD_FORMAT | CMD_PROGRESS
     };
     int n, rc;
 

@@ -10,10 +10,10 @@ struct tokenize_fit {
     const char *kind;     /* --fit; NULL: not asked for */
     const char *codes;    /* "1024", kmeans "300,200" */
     const char *rate;     /* tokens in a second: "25", "50", "75" */
-    int dim, stages, codebooks, seed, sample, jobs; /* 0: not given */
+    int dim, stages, codebooks, seed, sample; /* 0: not given */
 };
 
-enum { TOKENIZE_FIT_OPTIONS = 10 };
+enum { TOKENIZE_FIT_OPTIONS = 9 };
 void tokenize_fit_options(struct tokenize_fit *f,
                           struct opt out[TOKENIZE_FIT_OPTIONS]);
 

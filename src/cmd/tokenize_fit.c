@@ -40,8 +40,6 @@ void tokenize_fit_options(struct tokenize_fit *f,
         { 0, "sample", OPT_INT, &f->sample, "N", "vectors to learn from, drawn "
           "from all (default: 100 for each code, at least 10000)", 1,
           100000000, NULL },
-        { 'j', "jobs", OPT_INT, &f->jobs, "N", "with --fit: files to read at "
-          "a time (default: all cores)", 1, 1024, NULL },
         { .kind = OPT_END }
     };
 
@@ -57,7 +55,7 @@ int tokenize_fit_unused(const struct tokenize_fit *f)
         { "codes", f->codes != NULL }, { "rate", f->rate != NULL },
         { "dim", f->dim },             { "codebooks", f->codebooks },
         { "stages", f->stages },       { "seed", f->seed },
-        { "sample", f->sample },       { "jobs", f->jobs }
+        { "sample", f->sample }
     };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -191,7 +189,8 @@ static void done(void *ctx, const char *path, const struct err *failure)
         progress_clear(&f->progress);
         log_error("%s", failure->msg);
     }
-    progress_show(&f->progress, f->done, 0, path);
+    f->progress.done = f->done;
+    progress_show(&f->progress, path);
 }
 
 /* Paths of the inputs that can be tried; the others are reported. */
@@ -231,7 +230,7 @@ static int fit_all(const struct tokenize_fit *f, const struct cmd_common *c,
 {
     struct fitting state = {0};
     struct tokenfit_config config = {
-        .jobs = f->jobs ? f->jobs : omp_get_max_threads(),
+        .jobs = c->jobs > 0 ? c->jobs : omp_get_max_threads(),
         .seed = (uint64_t)f->seed, .sample = f->sample, .done = done,
         .ctx = &state
     };
@@ -240,6 +239,9 @@ static int fit_all(const struct tokenize_fit *f, const struct cmd_common *c,
     char **path = list_paths(in, &n, &state);
     int rc;
 
+    /* the threads were divided by the jobs, which read only */
+    if (c->jobs > 1)
+        omp_set_num_threads(c->threads * c->jobs);
     progress_init(&state.progress, c, n, isatty(STDERR_FILENO));
     rc = tokenfit_run(&fit, m, path, n, &config, err);
     progress_clear(&state.progress);

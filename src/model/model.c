@@ -27,6 +27,7 @@ int model_open(struct model **out, const char *path, struct err *err)
     int rc;
 
     m->path = xstrdup(path);
+    pthread_mutex_init(&m->lock, NULL);
     rc = safetensors_open(&m->weights, path, err);
     if (!rc)
         rc = read_config(m, err);
@@ -55,6 +56,7 @@ void model_free(struct model *m)
     free(m->converted);
     config_release(&m->config);
     safetensors_release(&m->weights);
+    pthread_mutex_destroy(&m->lock);
     free(m->path);
     free(m);
 }
@@ -89,11 +91,29 @@ int model_stored(const struct model *m, const char *name, const int64_t *shape,
     return 0;
 }
 
+/* The values of t as floats, made at the first call; the lock is held. */
+static int convert(struct model *m, const struct stored *t, const float **out,
+                   struct err *err)
+{
+    float **kept = &m->converted[t - m->weights.tensor];
+    size_t n = (size_t)stored_count(t);
+
+    if (!*kept) {
+        if (n > SIZE_MAX / sizeof(float) - 1 ||
+            !(*kept = malloc((n + 1) * sizeof(float))))
+            return err_set(err, ERR_NOMEM, "%s: no memory for the %zu values "
+                           "of tensor \"%s\"", m->path, n, t->name);
+        TRY(stored_floats(t, *kept, err));
+    }
+    *out = *kept;
+    return 0;
+}
+
 int model_tensor(struct model *m, const char *name, const int64_t *shape,
                  int ndim, const float **out, struct err *err)
 {
     const struct stored *t = NULL;
-    float **kept;
+    int rc;
 
     TRY(model_stored(m, name, shape, ndim, &t, err));
     /* the format does not promise that data are aligned */
@@ -105,29 +125,19 @@ int model_tensor(struct model *m, const char *name, const int64_t *shape,
         return err_set(err, ERR_UNSUPPORTED, "%s: tensor \"%s\" is %s, not "
                        "F32, F16 or BF16", m->path, name,
                        stored_type_name(t->type));
-    kept = &m->converted[t - m->weights.tensor];
-    if (!*kept) {
-        size_t n = (size_t)stored_count(t);
-
-        if (n > SIZE_MAX / sizeof(float) - 1 ||
-            !(*kept = malloc((n + 1) * sizeof(float))))
-            return err_set(err, ERR_NOMEM, "%s: no memory for the %zu values "
-                           "of tensor \"%s\"", m->path, n, name);
-        TRY(stored_floats(t, *kept, err));
-    }
-    *out = *kept;
-    return 0;
+    pthread_mutex_lock(&m->lock);
+    rc = convert(m, t, out, err);
+    pthread_mutex_unlock(&m->lock);
+    return rc;
 }
 
-const char *model_sha256(struct model *m)
+static void hash(struct model *m)
 {
     enum { PIECE = 8 << 20 };
     const struct file_map *map = &m->weights.map;
     unsigned char digest[SHA256_DIGEST_SIZE];
     struct sha256_ctx ctx;
 
-    if (*m->sha256)
-        return m->sha256;
     sha256_init(&ctx);
     for (size_t at = 0; at < map->size; at += PIECE) {
         size_t n = map->size - at < PIECE ? map->size - at : PIECE;
@@ -136,6 +146,14 @@ const char *model_sha256(struct model *m)
     }
     sha256_digest(&ctx, sizeof(digest), digest);
     base16_encode_update(m->sha256, sizeof(digest), digest);
+}
+
+const char *model_sha256(struct model *m)
+{
+    pthread_mutex_lock(&m->lock);
+    if (!*m->sha256)
+        hash(m);
+    pthread_mutex_unlock(&m->lock);
     return m->sha256;
 }
 

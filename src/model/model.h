@@ -5,20 +5,21 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include "base/err.h"
 #include "model/config.h"
 #include "model/safetensors.h"
 #include "model/stored.h"
 
-/* One thread at a time, as model_tensor and model_sha256 remember. config and
- * weights are to be read only. */
+/* Several threads may share one. config and weights are to be read only. */
 struct model {
     char *path;
     struct model_config config;
     struct safetensors weights;
     float **converted; /* by index into weights.tensor; NULL: not asked for */
     char sha256[65];   /* "" until asked for */
+    pthread_mutex_t lock; /* of these two */
 };
 
 /* ERR_FORMAT for files without a configuration (the message names mfm convert)
@@ -45,8 +46,8 @@ int model_stored(const struct model *m, const char *name, const int64_t *shape,
 const char *model_sha256(struct model *m);
 
 /* Gives the memory of the mapped pages and of the conversions back, for callers
- * that have copied the weights: pointers from model_tensor are no longer
- * valid. */
+ * that have copied the weights, and have the model for themselves: pointers
+ * from model_tensor are no longer valid. */
 void model_release_pages(struct model *m);
 
 #endif

@@ -193,7 +193,8 @@ check_batch() {
     printf '%s\n' a.wav $BROKEN b.wav >want
     expect_same want got
     grep '"error":' stdout | expect_lines_of 5
-    expect_lines 5 stderr
+    expect_lines 6 stderr
+    expect_in_stderr "mfm: warning: 5 of 7 inputs failed"
     for name in $BROKEN; do
         expect_in_stderr "mfm: $name: "
     done

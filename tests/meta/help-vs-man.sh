@@ -13,7 +13,7 @@ plain() {
 }
 
 plain "$TOP_SRCDIR/man/mfm.1" |
-    sed -n '/^\.SH COMMON OPTIONS/,/^\.SH RESULTS/p' >"$tmp/common"
+    sed -n '/^\.SH COMMON OPTIONS/,/^\.SH CATALOGUES/p' >"$tmp/common"
 
 # compare NAME COMMAND...
 compare() {

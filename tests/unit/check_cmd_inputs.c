@@ -148,6 +148,39 @@ START_TEST(inputs_collect_folders)
 }
 END_TEST
 
+/* What results are called by, each with a space behind. */
+static void expect_names(const struct cmd_common *c, int n,
+                         const char *const *ops, const char *want)
+{
+    struct inputs in = {0};
+    struct strbuf sb = STRBUF_INIT;
+
+    ck_assert(!inputs_collect(&in, c, n, (char **)ops, 1, NULL));
+    for (size_t i = 0; i < in.n; i++)
+        strbuf_addf(&sb, "%s ", in.item[i].path + in.item[i].name);
+    ck_assert_str_eq(sb.s, want);
+    strbuf_release(&sb);
+    inputs_release(&in);
+}
+
+START_TEST(inputs_collect_names)
+{
+    struct cmd_common c = CMD_COMMON_INIT;
+    const char *ops[] = { "x/y/a.mp3", "../b.mp3", "-", "/r/./c.mp3" };
+    const char *folders[] = { "d", "./d/" };
+
+    expect_names(&c, 4, ops, "a.mp3 b.mp3 - c.mp3 ");
+    c.keep_folders = 1;
+    expect_names(&c, 4, ops, "x/y/a.mp3 b.mp3 - r/./c.mp3 ");
+    ck_assert(!mkdir("d", 0777) && !mkdir("d/e", 0777));
+    put("d/e/x.wav", "", 0);
+    c.recurse = 1;
+    expect_names(&c, 2, folders, "d/e/x.wav d/e/x.wav ");
+    c.keep_folders = 0;
+    expect_names(&c, 2, folders, "e/x.wav e/x.wav ");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("cmd_inputs");
@@ -158,6 +191,7 @@ int main(void)
     tcase_add_test(t, inputs_collect_stdin);
     tcase_add_test(t, inputs_collect_lists);
     tcase_add_test(t, inputs_collect_folders);
+    tcase_add_test(t, inputs_collect_names);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

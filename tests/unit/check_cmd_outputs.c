@@ -121,22 +121,29 @@ START_TEST(outputs_write_device_stays)
 }
 END_TEST
 
-/* Inputs separated by one space. */
+/* Inputs separated by one space; *failed is the message of the last that
+ * cannot be. */
 static int prepare(const char *paths, const char *out_dir, int text,
-                   struct err *err)
+                   int keep, char *failed, struct err *err)
 {
     struct cmd_common c = CMD_COMMON_INIT;
-    struct input item[8] = {{0}};
-    struct inputs in = { .item = item };
-    char copy[128];
-    int rc;
+    struct inputs in = {0};
+    char copy[128], *word[8];
+    int n = 0, rc;
 
     snprintf(copy, sizeof(copy), "%s", paths);
     for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
-        item[in.n++].path = w;
+        word[n++] = w;
     c.out_dir = out_dir;
+    c.keep_folders = keep;
     *err = (struct err){0};
+    *failed = '\0';
+    ck_assert(!inputs_collect(&in, &c, n, word, 1, err));
     rc = outputs_prepare(&c, &in, text, err);
+    for (size_t i = 0; i < in.n; i++)
+        if (in.item[i].error)
+            strcpy(failed, in.item[i].error);
+    inputs_release(&in);
     return rc;
 }
 
@@ -144,34 +151,80 @@ START_TEST(outputs_prepare_names)
 {
     struct err err;
     struct stat st;
+    char failed[1000];
 
-    ck_assert(!prepare("a.mp3 b.mp3", NULL, 0, &err));
-    ck_assert_int_eq(prepare("a.mp3 b.mp3", NULL, 1, &err), ERR_ARG);
-    ck_assert(!prepare("a.mp3", NULL, 1, &err));
-    ck_assert_int_eq(prepare("x/b.mp3 a.mp3 y/b.flac", "o", 1, &err),
+    ck_assert(!prepare("a.mp3 b.mp3", NULL, 0, 0, failed, &err));
+    ck_assert_int_eq(prepare("a.mp3 b.mp3", NULL, 1, 0, failed, &err),
                      ERR_ARG);
-    ck_assert_ptr_nonnull(strstr(err.msg, "x/b.mp3"));
-    ck_assert_ptr_nonnull(strstr(err.msg, "y/b.flac"));
-    ck_assert(stat("o", &st));
-    ck_assert(!prepare("x/b.mp3 a.mp3", "o/p//q/", 1, &err));
+    ck_assert(!prepare("a.mp3", NULL, 1, 0, failed, &err));
+    ck_assert(!prepare("x/b.mp3 a.mp3", "o/p//q/", 1, 0, failed, &err));
+    ck_assert_str_eq(failed, "");
     ck_assert(!stat("o/p/q", &st) && S_ISDIR(st.st_mode));
-    ck_assert(!prepare("x/b.mp3 a.mp3", "o/p//q/", 1, &err));
     put("file", "");
-    ck_assert_int_eq(prepare("a.mp3", "file", 1, &err), ERR_IO);
-    ck_assert_int_eq(prepare("a.mp3", "file/x", 1, &err), ERR_IO);
-    ck_assert_int_eq(prepare("a.mp3", "", 1, &err), ERR_ARG);
+    ck_assert_int_eq(prepare("a.mp3", "file", 1, 0, failed, &err), ERR_IO);
+    ck_assert_int_eq(prepare("a.mp3", "file/x", 1, 0, failed, &err), ERR_IO);
+    ck_assert_int_eq(prepare("a.mp3", "", 1, 0, failed, &err), ERR_ARG);
+}
+END_TEST
+
+/* The first has the name; the others are told about it. */
+START_TEST(outputs_prepare_collisions)
+{
+    struct err err;
+    char failed[1000];
+
+    ck_assert(!prepare("x/b.mp3 a.mp3 y/b.flac", "o", 1, 0, failed, &err));
+    ck_assert_ptr_nonnull(strstr(failed, "x/b.mp3"));
+    ck_assert_ptr_eq(strstr(failed, "y/b.flac: "), failed);
+    ck_assert(!prepare("x/b.mp3 a.mp3 y/b.flac", "o", 1, 1, failed, &err));
+    ck_assert_str_eq(failed, "");
+    /* what leads up is left out */
+    ck_assert(!prepare("x/b.mp3 ../x/b.mp3", "o", 1, 1, failed, &err));
+    ck_assert_ptr_eq(strstr(failed, "../x/b.mp3: "), failed);
 }
 END_TEST
 
 START_TEST(outputs_path_joins)
 {
-    char *a = outputs_path("out", "in/song.mp3", ".chords.lab");
-    char *b = outputs_path("out/", "-", ".json");
+    struct input song = { .path = (char *)"in/song.mp3", .name = 3 };
+    struct input deep = { .path = (char *)"in/x.y/song.mp3", .name = 3 };
+    struct input piped = { .path = (char *)"-" };
+    char *a = outputs_path("out", &song, ".chords.lab");
+    char *b = outputs_path("out/", &piped, ".json");
+    char *c = outputs_path("out", &deep, ".key");
 
     ck_assert_str_eq(a, "out/song.chords.lab");
     ck_assert_str_eq(b, "out/stdin.json");
+    ck_assert_str_eq(c, "out/x.y/song.key");
     free(a);
     free(b);
+    free(c);
+}
+END_TEST
+
+START_TEST(outputs_find_done_needs_all)
+{
+    static const char *const suffix[] = { ".beats", ".key", NULL };
+    struct input item[] = { { .path = (char *)"a.mp3" },
+                            { .path = (char *)"b.mp3" } };
+    struct inputs in = { .item = item, .n = 2 };
+
+    put("a.beats", "");
+    put("b.beats", "");
+    put("b.key", "");
+    outputs_find_done(".", &in, suffix);
+    ck_assert(!item[0].done);
+    ck_assert(item[1].done);
+}
+END_TEST
+
+START_TEST(outputs_page_of_ours)
+{
+    put("theirs.html", "<!doctype html><title>x</title>\n");
+    put("ours.html", "<!doctype html><meta charset=\"utf-8\">\n<meta name=\"g"
+        "enerator\" content=\"mfm 0.1\">\n");
+    ck_assert_int_eq(try_write("theirs.html", "x", 0), ERR_ARG);
+    ck_assert(!try_write("ours.html", "x", 0));
 }
 END_TEST
 
@@ -186,7 +239,10 @@ int main(void)
     tcase_add_test(t, outputs_may_write_early);
     tcase_add_test(t, outputs_write_device_stays);
     tcase_add_test(t, outputs_prepare_names);
+    tcase_add_test(t, outputs_prepare_collisions);
     tcase_add_test(t, outputs_path_joins);
+    tcase_add_test(t, outputs_find_done_needs_all);
+    tcase_add_test(t, outputs_page_of_ours);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

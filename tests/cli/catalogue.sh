@@ -1,0 +1,151 @@
+#!/bin/sh
+# Many files in one run: names, --resume after the hardest of ends, processes.
+. "$TOP_SRCDIR/tests/cli/lib.sh"
+# containers run as root
+OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+KEY="annotate --tasks key --threads 1 --progress never"
+
+# 400 clips, which are links to two, one broken file among them
+sound one.wav "sine=440:d=0.3"
+sound two.wav "sine=330:d=0.4"
+mkdir -p songs/sub
+i=100
+while [ $i -lt 500 ]; do
+    [ $((i % 2)) -eq 0 ] && from=one || from=two
+    [ $i -lt 300 ] && to=songs || to=songs/sub
+    ln "$from.wav" "$to/$i.wav"
+    i=$((i + 1))
+done
+rm songs/130.wav
+echo "this is no sound" >songs/130.wav
+
+# names: folders of a walk are kept, of operands with --keep-folders; any bytes
+# shellcheck disable=SC2086 # words, here and below
+run $KEY -r --out-dir out -j 2 songs
+expect_exit 1
+expect_lines 2 stderr
+expect_in_stderr "1 of 400 inputs failed"
+expect_file out/100.json
+expect_file out/sub/469.json
+expect_no_file out/130.json
+[ "$(find out -type f | wc -l)" -eq 399 ] || fail "399 results expected"
+run $KEY --out-dir kept --keep-folders songs/100.wav songs/sub/469.wav
+expect_exit 0
+expect_file kept/songs/sub/469.json
+cp one.wav 'a
+b "$x" \.wav'
+printf 'one.wav\0a\nb "$x" \\.wav\0' >list0
+run $KEY -0 --files-from list0 --out-dir odd
+expect_exit 0
+expect_file 'odd/a
+b "$x" \.json'
+# of two that would have one name the second fails
+run $KEY --out-dir same songs/100.wav one.wav songs/sub/../100.wav
+expect_exit 1
+expect_in_stderr "songs/sub/../100.wav: would be written to same/100.*"
+expect_file same/100.json
+expect_file same/one.json
+
+# what is done is left out; what failed is tried again
+run $KEY -r --out-dir out --resume -v songs
+expect_exit 1
+expect_in_stderr "399 of 400 inputs are done"
+rm out/101.json
+cp one.wav songs/130.wav
+run $KEY -r --out-dir out --resume songs
+expect_exit 0
+expect_no_stderr
+expect_file out/101.json
+expect_file out/130.json
+echo "this is no sound" >songs/130.wav
+run annotate --tasks key,beats --format text --out-dir text one.wav
+expect_exit 0
+rm text/one.key
+run annotate --tasks key,beats --format text --out-dir text --resume one.wav
+expect_exit 0
+expect_file text/one.key
+expect_usage annotate --resume one.wav
+expect_usage annotate --keep-folders one.wav
+
+# a run that is killed 50 times ends with what an undisturbed one gives, and
+# with nothing half written in between
+run $KEY -r -o whole.ndjson songs
+expect_exit 1
+expect_lines 400 whole.ndjson
+# killed OPTION...: 50 times, at moments from the start of it on, or until it
+# is done before
+killed() {
+    cmd="mfm annotate $*, killed"
+    kills=0
+    while [ $kills -lt 50 ]; do
+        # shellcheck disable=SC2086
+        "$MFM" $KEY -r --resume "$@" songs >/dev/null 2>&1 &
+        pid=$!
+        sleep "0.$(printf %03d $((80 + kills * 37 % 120)))"
+        kill -9 $pid 2>/dev/null
+        wait $pid 2>/dev/null
+        [ $? -eq 137 ] || break
+        kills=$((kills + 1))
+    done
+}
+killed -j 2 -o killed.ndjson
+echo "lines: killed $kills times, $(cat killed.ndjson* | wc -l) lines are there"
+run $KEY -r --resume -o killed.ndjson songs
+expect_exit 1
+expect_same whole.ndjson killed.ndjson
+expect_no_file killed.ndjson.part
+mv out undisturbed
+killed -j 2 --out-dir out
+echo "files: killed $kills times, $(find out -type f | wc -l) are there"
+run $KEY -r --resume --out-dir out songs
+expect_exit 1
+rm undisturbed/130.json
+diff -r undisturbed out >stdout || fail "the same files expected"
+
+# a part that was left is not written over
+cp whole.ndjson new.ndjson.part
+run $KEY -o new.ndjson one.wav two.wav
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "--resume"
+run $KEY --force -o new.ndjson one.wav two.wav
+expect_exit 0
+expect_lines 2 new.ndjson
+# a longer list
+run $KEY --resume -o new.ndjson one.wav songs/100.wav two.wav
+expect_exit 0
+expect_lines 3 new.ndjson
+sed -n 2p new.ndjson | grep -q '"file":"songs/100.wav"' ||
+    fail "the order of the list expected"
+
+# processes
+command -v mpirun >/dev/null 2>&1 || { echo "note: no mpirun"; exit 0; }
+"$MFM" --version | grep -q 'MPI yes' || { echo "note: built without MPI"; exit 0; }
+ranks() {
+    n=$1
+    shift
+    cmd="mpirun -n $n mfm $*"
+    timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$MFM" "$@" \
+        >stdout 2>stderr
+    rc=$?
+}
+ranks 2 $KEY -r -o ranks.ndjson songs
+expect_exit 1
+expect_in_stderr "1 of 400 inputs failed"
+expect_same whole.ndjson ranks.ndjson
+[ "$(ls ranks.ndjson*)" = ranks.ndjson ] || fail "no parts expected"
+ranks 2 $KEY -r --format text --out-dir ranks -v songs
+expect_exit 1
+[ "$(find ranks -type f | wc -l)" -eq 399 ] || fail "399 results expected"
+ranks 2 $KEY -r songs
+[ $rc -ne 0 ] || fail "failure expected"
+expect_in_stderr "mix on stdout"
+# two leave their parts, one goes on
+head -n 5 whole.ndjson >more.ndjson.part
+sed -n '8,20p' whole.ndjson >more.ndjson.part.1
+printf '{"file":"songs/11' >>more.ndjson.part.1
+run $KEY -r --resume -o more.ndjson songs
+expect_exit 1
+expect_same whole.ndjson more.ndjson
+[ "$(ls more.ndjson*)" = more.ndjson ] || fail "no parts expected"
