@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -199,22 +200,55 @@ static int take_samples(struct analyser *a, struct stream *s, size_t n,
                ? stream_push(s, a->frames, (int64_t)frames, err) : 0;
 }
 
+/* Samples of the part that is wanted. */
+struct part {
+    int64_t from, to;
+};
+
+static struct part part_of(const struct cmd_common *c, double rate)
+{
+    const double most = 9e15;
+
+    return (struct part){ (int64_t)round(c->from * rate),
+                          c->to * rate < most ? (int64_t)round(c->to * rate)
+                                              : INT64_MAX };
+}
+
+/* *n samples from number at on: those of the part move to the front. */
+static void cut(const struct part *p, int64_t at, float *x, size_t *n)
+{
+    int64_t end = at + (int64_t)*n;
+    int64_t first = p->from > at ? p->from : at;
+    int64_t last = p->to < end ? p->to : end;
+
+    *n = first < last ? (size_t)(last - first) : 0;
+    if (*n && first > at)
+        memmove(x, x + (first - at), *n * sizeof(*x));
+}
+
 static int pump(struct analyser *a, struct decoder *d, struct stream *s,
-                double *duration, struct err *err)
+                const char *path, double *duration, struct err *err)
 {
     double rate = a->model->config.sample_rate;
-    int64_t total = 0;
-    size_t got;
+    struct part part = part_of(a->config.common, rate);
+    int64_t read = 0, total = 0;
+    size_t got, n;
 
     do {
         TRY(decoder_read(d, a->samples, CHUNK, &got, err));
-        total += (int64_t)got;
-        if (got)
-            TRY(take_samples(a, s, got, err));
+        n = got;
+        cut(&part, read, a->samples, &n);
+        read += (int64_t)got;
+        total += (int64_t)n;
+        if (n)
+            TRY(take_samples(a, s, n, err));
         if (a->progress)
-            a->progress(a->progress_ctx, (double)total / rate,
-                        decoder_duration_hint(d));
-    } while (got == CHUNK);
+            a->progress(a->progress_ctx, (double)read / rate,
+                        fmin(decoder_duration_hint(d), a->config.common->to));
+    } while (got == CHUNK && read < part.to);
+    if (!total)
+        return err_set(err, ERR_ARG, "%s: --from %g is past its end, at %.6g s",
+                       path, a->config.common->from, (double)read / rate);
     TRY(take_samples(a, s, 0, err));
     *duration = (double)total / rate;
     return s ? stream_finish(s, err) : 0;
@@ -237,7 +271,8 @@ static int run_audio(struct analyser *a, const struct decode_source *src,
     if (!rc && a->n_layers)
         rc = stream_new(&s, a->encoder, a->model, &c, err);
     if (!rc)
-        rc = pump(a, d, s, duration, err);
+        rc = pump(a, d, s, strcmp(src->path, "-") ? src->path : "stdin",
+                  duration, err);
     stream_free(s);
     decoder_free(d);
     return rc;
@@ -245,21 +280,23 @@ static int run_audio(struct analyser *a, const struct decode_source *src,
 
 /* ---- hidden states ---- */
 
-/* --rate, else what embed wrote beside the file, else the encoder's. */
-static double states_rate(const struct analyser *a, const char *path)
+/* Of rows: --rate, else what embed wrote beside the file, else the encoder's;
+ * and the time of the first, which embed --from wrote there. */
+static double states_rate(const struct analyser *a, const char *path,
+                          double *start)
 {
     double rate = a->model->config.encoder.rate;
     char *name = xasprintf("%s.json", path);
     cJSON *json = NULL;
 
-    if (a->config.rate > 0) {
-        rate = a->config.rate;
-    } else if (strcmp(path, "-") && !json_read(&json, name, NULL)) {
+    *start = 0;
+    if (strcmp(path, "-") && !json_read(&json, name, NULL)) {
         json_double(json, "", "rate", 0, 1e-3, 1e5, &rate, NULL);
+        json_double(json, "", "start", 0, 0, 1e9, start, NULL);
         cJSON_Delete(json);
     }
     free(name);
-    return rate;
+    return a->config.rate > 0 ? a->config.rate : rate;
 }
 
 static int check_shape(const struct analyser *a, const struct npy *x,
@@ -284,15 +321,16 @@ static int check_shape(const struct analyser *a, const struct npy *x,
     return 0;
 }
 
-static int push_states(struct analyser *a, const struct npy *x,
-                       const float *v, struct err *err)
+/* The rows of part alone. */
+static int push_states(struct analyser *a, const struct npy *x, const float *v,
+                       const struct part *part, struct err *err)
 {
     int64_t time = x->dim[x->ndim - 2], dim = x->dim[x->ndim - 1];
     const float **hidden = xcalloc((size_t)a->n_layers + 1, sizeof(*hidden));
     int rc = 0;
 
-    for (int64_t t = 0; t < time && !rc; t += STATES) {
-        int64_t n = time - t < STATES ? time - t : STATES;
+    for (int64_t t = part->from; t < part->to && !rc; t += STATES) {
+        int64_t n = part->to - t < STATES ? part->to - t : STATES;
 
         for (int i = 0; i < a->n_layers; i++)
             hidden[i] = v + ((x->ndim == 3 ? a->layer[i] * time : 0) + t) * dim;
@@ -302,11 +340,31 @@ static int push_states(struct analyser *a, const struct npy *x,
     return rc;
 }
 
+/* Which of n rows, the first at *start, are wanted; *start becomes that of the
+ * first of these. */
+static int cut_states(const struct cmd_common *c, const char *name, int64_t n,
+                      double rate, double *start, struct part *part,
+                      struct err *err)
+{
+    struct part all = part_of(c, rate);
+    int64_t first = (int64_t)round(*start * rate);
+
+    part->from = all.from > first ? all.from - first : 0;
+    part->to = all.to < first + n ? all.to - first : n;
+    if (n && part->from >= part->to)
+        return err_set(err, ERR_ARG, "%s: holds %g to %g s: nothing of what "
+                       "--from and --to ask for", name, *start,
+                       *start + (double)n / rate);
+    *start += (double)part->from / rate;
+    return 0;
+}
+
 static int run_states(struct analyser *a, FILE *f, const char *path,
-                      double *duration, struct err *err)
+                      struct analysis *out, struct err *err)
 {
     const char *name = strcmp(path, "-") ? path : "stdin";
-    double rate = states_rate(a, path);
+    double rate = states_rate(a, path, &out->start);
+    struct part part;
     struct npy x;
     float *v = NULL;
     int rc;
@@ -317,13 +375,16 @@ static int run_states(struct analyser *a, FILE *f, const char *path,
     TRY(npy_read_stream(&x, f, name, 1, err));
     rc = check_shape(a, &x, name, err);
     if (!rc)
+        rc = cut_states(a->config.common, name, x.dim[x.ndim - 2], rate,
+                        &out->start, &part, err);
+    if (!rc)
         rc = npy_floats(&x, &v, err);
     if (!rc)
         rc = set_heads(a, rate, err);
     if (!rc)
-        rc = push_states(a, &x, v, err);
+        rc = push_states(a, &x, v, &part, err);
     if (!rc)
-        *duration = (double)x.dim[x.ndim - 2] / rate;
+        out->duration = (double)(part.to - part.from) / rate;
     free(v);
     npy_release(&x);
     return rc;
@@ -349,22 +410,27 @@ static ssize_t read_start(int fd, unsigned char *buf, size_t n)
     return (ssize_t)have;
 }
 
-static int run(struct analyser *a, const char *path, double *duration,
+static int run(struct analyser *a, const char *path, struct analysis *out,
                struct err *err)
 {
-    struct decode_source src = { .path = path };
+    const struct cmd_pcm *pcm = &a->config.common->pcm;
+    struct decode_source src = { .path = path, .raw = pcm->kind,
+                                 .raw_rate = pcm->rate,
+                                 .raw_channels = pcm->channels };
     int is_stdin = !strcmp(path, "-");
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     unsigned char magic[6];
     FILE *f = NULL;
     int rc;
 
+    out->start = a->config.common->from;
     /* what cannot be opened or read, the decoder says in its words */
     src.prefix = magic;
     src.prefix_len = fd < 0 ? 0 : (size_t)read_start(fd, magic, sizeof(magic));
-    if (src.prefix_len == 6 && !memcmp(magic, "\x93NUMPY", 6)) {
+    if (src.prefix_len == 6 && !pcm->kind &&
+        !memcmp(magic, "\x93NUMPY", 6)) {
         f = is_stdin ? stdin : fdopen(fd, "rb");
-        rc = f ? run_states(a, f, path, duration, err)
+        rc = f ? run_states(a, f, path, out, err)
                : err_sys(err, "%s: cannot open", path);
         if (f && !is_stdin)
             fclose(f);
@@ -375,14 +441,14 @@ static int run(struct analyser *a, const char *path, double *duration,
             close(fd);
         src.prefix_len = 0;
     }
-    return run_audio(a, &src, duration, err);
+    return run_audio(a, &src, &out->duration, err);
 }
 
 int analyser_run(struct analyser *a, const char *path, struct analysis *out,
                  struct err *err)
 {
     const struct scores *unused;
-    int rc = run(a, path, &out->duration, err);
+    int rc = run(a, path, out, err);
 
     out->scores = NULL;
     if (rc) {

@@ -4,6 +4,7 @@
 #define CMD_ANALYSE_H
 
 #include "base/err.h"
+#include "cmd/common.h"
 #include "head/head.h"
 #include "model/model.h"
 #include "model/stream.h"
@@ -24,10 +25,12 @@ struct analyser_config {
     void *ctx;               /* of all of them */
     double window_s, hop_s;  /* 0: the model's */
     double rate;             /* of .npy inputs; 0: sidecar, else encoder */
+    const struct cmd_common *common; /* --raw, --from and --to; borrowed */
 };
 
 struct analysis {
-    double duration;             /* s: samples / rate, or frames / rate */
+    double start;                /* s: where in the input the part begins */
+    double duration;             /* s of it: samples / rate, or frames / rate */
     const struct scores *scores; /* of the tasks, in order; probabilities */
 };
 
@@ -43,7 +46,8 @@ void analyser_progress(struct analyser *a,
                        void (*progress)(void *ctx, double done, double length),
                        void *ctx);
 
-/* path "-" is stdin. The result is valid until the next run. Messages begin
+/* path "-" is stdin. All that is emitted, and the scores, are of the part from
+ * start on. The result is valid until the next run. Messages begin
  * with the path. A failed run leaves a usable for the next. */
 int analyser_run(struct analyser *a, const char *path, struct analysis *out,
                  struct err *err);

@@ -126,7 +126,7 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
         err_prefix(err, "%s", path);
     for (size_t i = 0; i < beats.n; i++)
         beats.v[i].time += a->o.start_time;
-    session_result(NULL, &r, path, (double)n / a->fps);
+    session_result(NULL, &r, path, 0, (double)n / a->fps);
     r.beats = &beats;
     r.tempo = tempo_of_beats(&beats);
     r.meter = meter_of_beats(&beats);
@@ -143,9 +143,13 @@ static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
     const char *suffix[TASKS + 1];
     char *file = (char *)a->activations;
 
-    if (n || a->o.common.files_from || a->o.save_activations)
+    if (n || a->o.common.files_from || a->o.save_activations || a->o.click)
         return cmd_usage_error("beats", "--activations goes with no other "
-                               "input and not with --save-activations");
+                               "input, and not with --save-activations or "
+                               "--click");
+    if (a->o.common.raw || a->o.common.from > 0 || isfinite(a->o.common.to))
+        return cmd_usage_error("beats", "--raw, --from and --to are for audio, "
+                               "not for --activations");
     if (!(a->fps > 0))
         return cmd_usage_error("beats", "--activations needs --fps");
     return batch_run(&(struct batch_task){
@@ -170,9 +174,14 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
     }
     if (a->fps > 0)
         return cmd_usage_error("beats", "--fps goes with --activations");
-    if (a->o.save_activations &&
+    if ((a->o.save_activations || a->o.click) &&
         (n > 1 || a->o.common.files_from || a->o.common.recurse))
-        return cmd_usage_error("beats", "--save-activations takes one input");
+        return cmd_usage_error("beats", "--%s takes one input",
+                               a->o.click ? "click" : "save-activations");
+    if (a->o.click && !strcmp(a->o.click, "-") && !a->o.common.out_dir &&
+        (!a->o.common.output || !strcmp(a->o.common.output, "-")))
+        return cmd_usage_error("beats", "--click - and the beats cannot both "
+                               "go to stdout: give -o FILE");
     rc = set_config(a, &a->o.dbn, !a->no_downbeats);
     return rc == CMD_GO ? task_run(usage, &a->o, n, operands) : rc;
 }
@@ -182,7 +191,7 @@ int cmd_beats(int argc, char **argv)
     struct args a = { .min_bpm = 55, .max_bpm = 215, .transition_lambda = 100,
                       .observation_lambda = 16, .threshold = -1,
                       .num_tempi = -1 };
-    struct opt own[14 + TASK_SHARED_OPTIONS] = {
+    struct opt own[15 + TASK_SHARED_OPTIONS] = {
         { 0, "beats-per-bar", OPT_STRING, &a.bars, "LIST",
           "numbers of beats that a bar may have (3,4)", 0, 0, NULL },
         { 0, "min-bpm", OPT_DOUBLE, &a.min_bpm, "BPM", "slowest tempo (55)", 1,
@@ -212,6 +221,8 @@ int cmd_beats(int argc, char **argv)
         { 0, "save-activations", OPT_STRING, &a.o.save_activations,
           "FILE.npy", "write the activations of the one input as well", 0, 0,
           NULL },
+        { 0, "click", OPT_STRING, &a.o.click, "OUT.wav",
+          "write the one input with a click on each beat as well", 0, 0, NULL },
     };
     struct cmd_usage usage = {
         "beats", "mfm beats [OPTIONS] [FILE...]\n"
@@ -222,6 +233,6 @@ int cmd_beats(int argc, char **argv)
 
     task_options_init(&a.o);
     a.o.wanted[TASK_BEATS] = 1;
-    rc = task_begin(&usage, &a.o, own, 13, argc, argv, &n);
+    rc = task_begin(&usage, &a.o, own, 14, argc, argv, &n);
     return rc == CMD_GO ? run(&usage, &a, n, argv) : rc;
 }

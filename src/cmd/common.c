@@ -46,12 +46,19 @@ static void input_options(struct shared *s, struct cmd_common *c, int groups)
           "names in --files-from end in NUL, not in a newline", 0, 0, NULL },
         { 'r', "recursive", OPT_FLAG, &c->recurse, NULL,
           "walk folders and take the audio files in them", 0, 0, NULL },
+        { 0, "raw", OPT_STRING, &c->raw, "TYPE:RATE:CHANNELS",
+          "inputs are PCM without a header, as f32le:44100:2 or s16le:8000:1",
+          0, 0, NULL },
+        { 0, "from", OPT_DOUBLE, &c->from, "S",
+          "take each input from this time on (default: 0)", 0, 1e9, NULL },
+        { 0, "to", OPT_DOUBLE, &c->to, "S",
+          "take each input up to this time (default: its end)", 0, 1e9, NULL },
     };
 
     for (int i = 0; i < 4; i++)
         if (groups & CMD_MODEL || (i && groups & CMD_COMPUTE))
             s->in[s->n_in++] = model[i];
-    for (int i = 0; i < 3 && groups & CMD_INPUT; i++)
+    for (int i = 0; i < (int)ARRAY_LEN(input) && groups & CMD_INPUT; i++)
         s->in[s->n_in++] = input[i];
     if (groups & CMD_JOBS)
         s->in[s->n_in++] = (struct opt){
@@ -157,9 +164,38 @@ int cmd_start_error(const char *name, const struct err *err)
     return CMD_FAILED;
 }
 
-static int check(const struct cmd_common *c, struct err *err)
+/* "s16le:44100:2" */
+static int parse_raw(struct cmd_pcm *out, const char *s, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum decode_raw kind;
+    } types[] = { { "f32le", DECODE_F32LE }, { "s16le", DECODE_S16LE } };
+    size_t n = strcspn(s, ":");
+    int used = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (strlen(types[i].name) == n && !strncmp(types[i].name, s, n))
+            out->kind = types[i].kind;
+    if (!out->kind || sscanf(s + n, ":%9d:%4d%n", &out->rate, &out->channels,
+                             &used) != 2 || s[n + (size_t)used] ||
+        out->rate < DECODE_MIN_RATE || out->rate > DECODE_MAX_RATE ||
+        out->channels < 1 || out->channels > DECODE_MAX_CHANNELS)
+        return err_set(err, ERR_ARG, "--raw: '%s' is not TYPE:RATE:CHANNELS, "
+                       "TYPE f32le or s16le, RATE %d to %d (Hz), CHANNELS 1 to "
+                       "%d", s, DECODE_MIN_RATE, DECODE_MAX_RATE,
+                       DECODE_MAX_CHANNELS);
+    return 0;
+}
+
+static int check(struct cmd_common *c, struct err *err)
 {
     TRY(backend_check_device(c->device, err));
+    if (c->raw)
+        TRY(parse_raw(&c->pcm, c->raw, err));
+    if (!(c->from < c->to))
+        return err_set(err, ERR_ARG, "--from %g is not before --to %g",
+                       c->from, c->to);
     if (c->nul && !c->files_from)
         return err_set(err, ERR_ARG, "-0 says how --files-from is written; "
                        "there is no --files-from");

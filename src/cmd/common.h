@@ -22,6 +22,8 @@
 #ifndef CMD_COMMON_H
 #define CMD_COMMON_H
 
+#include <math.h>
+#include "audio/decode.h"
 #include "base/err.h"
 #include "base/opt.h"
 #include "base/strbuf.h"
@@ -36,7 +38,7 @@ enum {
 /* Which options a command takes besides its own; -q -v -h it always takes. */
 enum {
     CMD_MODEL = 1,    /* -m --device --precision --threads */
-    CMD_INPUT = 2,    /* --files-from -0 -r */
+    CMD_INPUT = 2,    /* --files-from -0 -r --raw --from --to */
     CMD_OUTPUT = 4,   /* -o --force */
     CMD_OUT_DIR = 8,  /* --out-dir --keep-folders --resume */
     CMD_FORMAT = 16,  /* --format, of the words in cmd_common.formats */
@@ -57,6 +59,13 @@ struct cmd_common {
     int jobs;               /* CMD_JOBS: inputs at once; 0: not given */
     const char *files_from; /* NULL, or "-" for stdin */
     int nul, recurse;       /* -0, -r */
+    const char *raw;        /* --raw as given; NULL: not given */
+    struct cmd_pcm {
+        enum decode_raw kind;
+        int rate, channels;
+    } pcm;                  /* what it means */
+    double from, to;        /* s: the part of each input; to is INFINITY where
+                               it is the end */
     const char *output;     /* -o; NULL is stdout, as "-" is */
     const char *out_dir;    /* NULL or a folder */
     const char *formats;    /* set before cmd_begin: "json|text" */
@@ -68,7 +77,7 @@ struct cmd_common {
 };
 #define CMD_COMMON_INIT \
     { .model = "default", .device = "auto", .precision = "auto", \
-      .progress = "auto" }
+      .progress = "auto", .to = INFINITY }
 
 struct cmd_usage {
     const char *name;      /* "beats" */

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/npy.h"
 #include "base/xalloc.h"
+#include "base/zip.h"
 #include "cmd/analyse.h"
 #include "cmd/batch.h"
 #include "cmd/cmd.h"
@@ -142,14 +143,15 @@ static int shape(const struct embed *e, int64_t *dim)
 }
 
 /* What is known of the array: the result, and layer, rate and shape. */
-static cJSON *describe(struct embed *e, const char *file, double duration)
+static cJSON *describe(struct embed *e, const char *file,
+                       const struct analysis *heard)
 {
     struct result r;
     int64_t dim[3];
     int n = shape(e, dim);
     cJSON *o, *a;
 
-    session_result(&e->session, &r, file, duration);
+    session_result(&e->session, &r, file, heard->start, heard->duration);
     o = write_json_object(&r);
     if (e->all || !e->n_layers)
         cJSON_AddStringToObject(o, "layer", e->all ? "all" : "mel");
@@ -175,6 +177,54 @@ static int write_npy(struct embed *e, FILE *f, struct err *err)
     return spool_copy(e->spool, f, err);
 }
 
+/* Begins an array in an archive; its count * size bytes are to follow. */
+static void begin_array(struct zip_writer *w, const char *name,
+                        const char *descr, const int64_t *dim, int n,
+                        uint64_t size)
+{
+    char *head = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&head, &len);
+
+    for (int i = 0; i < n; i++)
+        size *= (uint64_t)dim[i];
+    if (f) {
+        npy_write_header(f, descr, dim, n);
+        fclose(f);
+    }
+    zip_begin(w, name, len + size);
+    zip_put(w, head, len);
+    free(head);
+}
+
+/* "mfm", the object as text; "embedding". */
+static int write_npz(struct embed *e, FILE *f, const char *file,
+                     const struct analysis *heard, struct err *err)
+{
+    struct zip_writer w = { .f = f, .align = 64 };
+    struct strbuf text = STRBUF_INIT;
+    cJSON *about = describe(e, file, heard);
+    char descr[32];
+    int64_t dim[3];
+    int n = shape(e, dim), rc;
+
+    json_print(&text, about);
+    cJSON_Delete(about);
+    snprintf(descr, sizeof(descr), "|S%zu", text.len);
+    begin_array(&w, "mfm.npy", descr, NULL, 0, text.len);
+    zip_put(&w, text.s, text.len);
+    zip_end(&w);
+    begin_array(&w, "embedding.npy", "<f4", dim, n, sizeof(float));
+    rc = spool_each(e->spool, zip_put, &w, err);
+    if (!rc) {
+        zip_end(&w);
+        zip_finish(&w);
+    }
+    zip_writer_release(&w);
+    strbuf_release(&text);
+    return rc;
+}
+
 static void print_row(struct strbuf *out, const float *row, int n)
 {
     for (int j = 0; j < n; j++)
@@ -187,9 +237,9 @@ static void print_row(struct strbuf *out, const float *row, int n)
 
 /* The object, with the nested lists of "embedding" as its last field. */
 static int write_embedding(struct embed *e, FILE *f, const char *file,
-                           double duration, struct err *err)
+                           const struct analysis *heard, struct err *err)
 {
-    cJSON *o = describe(e, file, duration);
+    cJSON *o = describe(e, file, heard);
     struct strbuf text = STRBUF_INIT;
     float *row = xcalloc((size_t)e->width, sizeof(*row));
     int rc = 0;
@@ -222,23 +272,31 @@ static int write_embedding(struct embed *e, FILE *f, const char *file,
     return rc;
 }
 
-/* The array to its file or to stdout; beside a file what is known of it. */
+static int is_format(const struct cmd_common *c, const char *name)
+{
+    return !strcmp(c->format ? c->format : "npy", name);
+}
+
+/* The array to its file or to stdout; beside a file what is known of it, unless
+ * that is in it. */
 static int write_array(struct embed *e, struct batch *b, const char *path,
-                       double duration, struct err *err)
+                       const struct analysis *heard, struct err *err)
 {
     struct file_out out = {0};
     struct strbuf text = STRBUF_INIT;
     char *name = NULL, *beside;
     cJSON *about;
-    int rc = batch_open(b, ".npy", &out, &name, err);
+    int npz = is_format(b->common, "npz");
+    int rc = batch_open(b, npz ? ".npz" : ".npy", &out, &name, err);
 
     if (!rc)
-        rc = write_npy(e, out.f, err);
+        rc = npz ? write_npz(e, out.f, path, heard, err)
+                 : write_npy(e, out.f, err);
     if (!rc)
         rc = file_out_commit(&out, err);
     file_out_abort(&out);
-    if (!rc && strcmp(name, "-")) {
-        about = describe(e, path, duration);
+    if (!rc && !npz && strcmp(name, "-")) {
+        about = describe(e, path, heard);
         json_print(&text, about);
         strbuf_addch(&text, '\n');
         cJSON_Delete(about);
@@ -252,7 +310,7 @@ static int write_array(struct embed *e, struct batch *b, const char *path,
 }
 
 static int write_line(struct embed *e, struct batch *b, const char *path,
-                      double duration, struct err *err)
+                      const struct analysis *heard, struct err *err)
 {
     struct file_out out = {0};
     char *name = NULL;
@@ -261,12 +319,12 @@ static int write_line(struct embed *e, struct batch *b, const char *path,
 
     if (!b->common->out_dir) {
         TRY(batch_lines(b, &f, err));
-        TRY(write_embedding(e, f, path, duration, err));
+        TRY(write_embedding(e, f, path, heard, err));
         return fflush(f) || ferror(f) ? err_sys(err, "cannot write") : 0;
     }
     rc = batch_open(b, ".ndjson", &out, &name, err);
     if (!rc)
-        rc = write_embedding(e, out.f, path, duration, err);
+        rc = write_embedding(e, out.f, path, heard, err);
     if (!rc)
         rc = file_out_commit(&out, err);
     file_out_abort(&out);
@@ -274,24 +332,20 @@ static int write_line(struct embed *e, struct batch *b, const char *path,
     return rc;
 }
 
-static int is_array(const struct cmd_common *c)
-{
-    return !c->format || !strcmp(c->format, "npy");
-}
-
 static int embed_one(void *ctx, struct batch *b, const char *path,
                      struct err *err)
 {
     struct embed *e = ctx;
-    struct analysis result;
+    struct analysis heard;
 
     TRY(start(e, err));
     analyser_progress(e->analyser, batch_progress, b);
-    TRY(analyser_run(e->analyser, path, &result, err));
+    TRY(analyser_run(e->analyser, path, &heard, err));
     for (int i = 0; i < tracks(e); i++)
         TRY(finish_track(e, i, err));
-    return is_array(b->common) ? write_array(e, b, path, result.duration, err)
-                               : write_line(e, b, path, result.duration, err);
+    return is_format(b->common, "ndjson")
+               ? write_line(e, b, path, &heard, err)
+               : write_array(e, b, path, &heard, err);
 }
 
 /* ---- options ---- */
@@ -348,7 +402,7 @@ static int open_all(struct embed *e, int worker, const struct session *first,
                     struct err *err)
 {
     struct analyser_config c = { .ctx = e, .window_s = e->window,
-                                 .hop_s = e->hop };
+                                 .hop_s = e->hop, .common = e->common };
 
     TRY(session_open(&e->session, e->common, worker, first, err));
     TRY(choose_layers(e, e->layer_name, err));
@@ -394,7 +448,8 @@ static void close_more(void *mine)
 
 int cmd_embed(int argc, char **argv)
 {
-    static const char *const arrays[] = { ".npy", ".npy.json", NULL };
+    static const char *const npy[] = { ".npy", ".npy.json", NULL };
+    static const char *const npz[] = { ".npz", NULL };
     static const char *const lines[] = { ".ndjson", NULL };
     struct cmd_common common = CMD_COMMON_INIT;
     struct embed e = { .common = &common };
@@ -424,16 +479,17 @@ int cmd_embed(int argc, char **argv)
             CMD_FORMAT | CMD_PROGRESS
     };
     struct err err = {0};
-    int n, rc;
+    int n, rc, is_array;
 
-    common.formats = "npy|ndjson";
+    common.formats = "npy|npz|ndjson";
     rc = cmd_begin(&usage, &common, argc, argv, &n);
     if (rc != CMD_GO)
         return rc;
     e.mean = pool != NULL;
     if (e.mean && e.out_rate > 0)
         return cmd_usage_error("embed", "--pool and --rate exclude each other");
-    if (is_array(&common) && batch_is_terminal(&common))
+    is_array = !is_format(&common, "ndjson");
+    if (is_array && batch_is_terminal(&common))
         return cmd_usage_error("embed", "an array is not for a terminal: give "
                                "-o FILE, or --format ndjson");
     if (open_all(&e, 0, NULL, &err))
@@ -441,8 +497,9 @@ int cmd_embed(int argc, char **argv)
     else
         rc = batch_run(&(struct batch_task){
                            .usage = &usage, .common = &common,
-                           .text = is_array(&common),
-                           .suffix = is_array(&common) ? arrays : lines,
+                           .text = is_array,
+                           .suffix = !is_array ? lines
+                                     : is_format(&common, "npz") ? npz : npy,
                            .fn = embed_one, .ctx = &e, .open = open_more,
                            .close = close_more }, n, argv);
     release(&e);

@@ -132,18 +132,21 @@ static int json_is_ours(const char *path)
     return ours;
 }
 
-/* A page says in its first lines what made it. */
-static int page_is_ours(const char *path)
+/* Whether the file has this in its first bytes. */
+static int begins_with_mark(const char *path, const char *mark)
 {
-    static const char mark[] = "<meta name=\"generator\" content=\"mfm ";
-    char start[513] = "";
+    char start[512];
+    size_t n = 0, len = strlen(mark);
     FILE *f = fopen(path, "re");
+    int found = 0;
 
     if (f) {
-        start[fread(start, 1, sizeof(start) - 1, f)] = '\0';
+        n = fread(start, 1, sizeof(start), f);
         fclose(f);
     }
-    return strstr(start, mark) != NULL;
+    for (size_t i = 0; i + len <= n && !found; i++)
+        found = !memcmp(start + i, mark, len);
+    return found;
 }
 
 static int same_content(const char *path, const struct strbuf *text)
@@ -177,7 +180,12 @@ static int may_replace(const char *path, const struct strbuf *text)
     if (ends_with(path, ".json") || ends_with(path, ".ndjson"))
         return json_is_ours(path);
     if (ends_with(path, ".html"))
-        return page_is_ours(path);
+        return begins_with_mark(path, "<meta name=\"generator\" "
+                                      "content=\"mfm ");
+    if (ends_with(path, ".wav"))
+        return begins_with_mark(path, OUTPUTS_WAV_MARK);
+    if (ends_with(path, ".npz"))
+        return begins_with_mark(path, "mfm.npy");
     /* another name may hold JSON too, by -o */
     return !text || json_is_ours(path);
 }

@@ -6,6 +6,8 @@
  *     "error"};
  *   - NAME.npy: NAME.npy.json beside it is such a JSON (the sidecar that
  *     `mfm embed` and `mfm tokenize` write);
+ *   - NAME.wav: OUTPUTS_WAV_MARK is in its first bytes;
+ *   - NAME.npz: an array of it is called "mfm";
  *   - NAME.html: its first lines say that mfm generated it;
  *   - text formats say nothing about who wrote them, and a reference annotation
  *     looks just the same: only a file that holds exactly the new text is
@@ -18,6 +20,8 @@
 #include "base/strbuf.h"
 #include "cmd/common.h"
 #include "cmd/inputs.h"
+
+#define OUTPUTS_WAV_MARK "mfm beats --click"
 
 /* Before work begins: several inputs in a text format need --out-dir (text is 1
  * where the format is such a one); --out-dir is made, with the folders above

@@ -57,10 +57,11 @@ void session_release(struct session *s)
 }
 
 void session_result(struct session *s, struct result *r, const char *file,
-                    double duration)
+                    double start, double duration)
 {
     memset(r, 0, sizeof(*r));
     r->file = strcmp(file, "-") ? file : "stdin";
+    r->start = start;
     r->duration = duration;
     r->version = MFM_VERSION;
     if (s) {

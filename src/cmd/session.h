@@ -34,10 +34,11 @@ struct session_use {
 int session_backend(struct backend **be, const struct cmd_common *c,
                     struct session_use use, struct err *err);
 
-/* Fills what all results say: file ("-" is shown as "stdin"), duration, model
+/* Fills what all results say: file ("-" is shown as "stdin"), the part of it
+ * that was heard (s), model
  * (none if s is NULL) and version; no task. Strings are borrowed from s and
  * file. */
 void session_result(struct session *s, struct result *r, const char *file,
-                    double duration);
+                    double start, double duration);
 
 #endif

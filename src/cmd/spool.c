@@ -71,7 +71,8 @@ int spool_next(struct spool *s, int track, void *row, struct err *err)
     return 0;
 }
 
-int spool_copy(struct spool *s, FILE *f, struct err *err)
+int spool_each(struct spool *s, void (*take)(void *ctx, const void *, size_t),
+               void *ctx, struct err *err)
 {
     char buf[1 << 16];
     size_t n;
@@ -79,9 +80,19 @@ int spool_copy(struct spool *s, FILE *f, struct err *err)
     for (int i = 0; i < s->tracks; i++) {
         TRY(spool_rewind(s, i, err));
         while ((n = fread(buf, 1, sizeof(buf), s->file[i])) > 0)
-            fwrite(buf, 1, n, f);
+            take(ctx, buf, n);
         if (ferror(s->file[i]))
             return err_sys(err, "cannot read a temporary file");
     }
     return 0;
+}
+
+static void write_bytes(void *f, const void *data, size_t n)
+{
+    fwrite(data, 1, n, f);
+}
+
+int spool_copy(struct spool *s, FILE *f, struct err *err)
+{
+    return spool_each(s, write_bytes, f, err);
 }

@@ -19,6 +19,10 @@ int spool_add(struct spool *s, int track, const void *rows, int64_t n,
 
 int64_t spool_rows(const struct spool *s); /* of track 0 */
 
+/* Hands all tracks, one after another, to take in pieces. */
+int spool_each(struct spool *s, void (*take)(void *ctx, const void *, size_t),
+               void *ctx, struct err *err);
+
 /* Copies all tracks, one after another, to f; its errors show in ferror(f). */
 int spool_copy(struct spool *s, FILE *f, struct err *err);
 

@@ -10,6 +10,7 @@
 #include "base/npy.h"
 #include "base/xalloc.h"
 #include "cmd/analyse.h"
+#include "cmd/click.h"
 #include "cmd/outputs.h"
 #include "cmd/session.h"
 #include "decode/chords.h"
@@ -37,6 +38,7 @@ struct work {
     struct tags tags;
     int16_t *sound; /* of formats that need it; n_sound samples, with room */
     size_t n_sound, sound_cap;
+    struct click *click; /* --click; NULL: not asked for */
 };
 
 void task_options_init(struct task_options *o)
@@ -208,6 +210,24 @@ static int label(struct work *w, enum task task, const struct scores *s,
     }
 }
 
+static void shift_segments(struct segments *s, double by)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        s->v[i].start += by;
+        s->v[i].end += by;
+    }
+}
+
+/* From times of the part that was heard to those of the input. */
+static void shift(struct work *w, double by)
+{
+    for (size_t i = 0; i < w->beats.n; i++)
+        w->beats.v[i].time += by;
+    shift_segments(&w->chords, by);
+    shift_segments(&w->structure, by);
+    shift_segments(&w->key_over_time, by);
+}
+
 /* ---- sound for pages ---- */
 
 static int sound_rate(const struct work *w)
@@ -221,8 +241,10 @@ static int keep_sound(void *ctx, const float *x, int64_t n, struct err *err)
     struct work *w = ctx;
     size_t most = (size_t)SOUND_MAX_S * (size_t)sound_rate(w) + 1;
 
-    (void)err;
-    for (int64_t i = 0; i < n && w->n_sound < most; i++) {
+    if (w->click)
+        TRY(click_push(w->click, x, n, err));
+    for (int64_t i = 0; i < n && w->n_sound < most && w->format->needs_sound;
+         i++) {
         ARRAY_GROW(w->sound, w->n_sound, w->sound_cap);
         w->sound[w->n_sound++] =
             (int16_t)lrintf(fmaxf(-32768, fminf(32767, x[i] * 32768)));
@@ -281,11 +303,11 @@ const char *const *task_suffixes(const char **suffix,
 }
 
 static void fill_result(struct work *w, struct result *r, const char *path,
-                        double duration)
+                        const struct analysis *a)
 {
     const int *wanted = w->options->wanted;
 
-    session_result(&w->session, r, path, duration);
+    session_result(&w->session, r, path, a->start, a->duration);
     r->beats = wanted[TASK_BEATS] ? &w->beats : NULL;
     r->tempo = w->tempo;
     r->meter = w->meter;
@@ -309,6 +331,8 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     int rc = 0;
 
     w->n_sound = 0;
+    if (w->options->click)
+        TRY(click_new(&w->click, sound_rate(w), err));
     analyser_progress(w->analyser, batch_progress, b);
     TRY(analyser_run(w->analyser, path, &a, err));
     release_labels(w);
@@ -316,10 +340,14 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         rc = label(w, w->task[i], &a.scores[i], a.duration, err);
     if (rc)
         return err_prefix(err, "%s", name);
-    fill_result(w, &r, name, a.duration);
+    shift(w, a.start);
+    fill_result(w, &r, name, &a);
     sound = (struct sound){ w->sound, w->n_sound, sound_rate(w) };
     if (has_sound(w))
         r.sound = &sound;
+    if (w->click)
+        TRY(click_write(w->click, w->options->click, b->common->force,
+                        &w->beats, a.start, err));
     return task_write(b, w->format, &r, err);
 }
 
@@ -346,7 +374,8 @@ static int open_work(struct work *w, int worker, const struct session *first,
 {
     struct task_options *o = w->options;
     struct analyser_config c = { .task = w->name, .window_s = o->window_s,
-                                 .hop_s = o->hop_s, .rate = o->rate, .ctx = w };
+                                 .hop_s = o->hop_s, .rate = o->rate, .ctx = w,
+                                 .common = &o->common };
 
     TRY(session_open(&w->session, &o->common, worker, first, err));
     choose_tasks(w);
@@ -354,7 +383,7 @@ static int open_work(struct work *w, int worker, const struct session *first,
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
                        "embed and tokenize only", w->session.model->path);
     c.n_tasks = w->n;
-    if (w->format->needs_sound)
+    if (w->format->needs_sound || o->click)
         c.emit_samples = keep_sound;
     return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
 }
@@ -363,6 +392,7 @@ static void release_work(struct work *w)
 {
     release_labels(w);
     free(w->sound);
+    click_free(w->click);
     analyser_free(w->analyser);
     session_release(&w->session);
 }

@@ -17,7 +17,7 @@ struct task_options {
     double rate;            /* of .npy inputs; 0: not given */
     struct dbn_config dbn;  /* fps 0: that of the head */
     double start_time;
-    const char *save_activations;
+    const char *save_activations, *click;
     int boundaries_only, over_time;
     int top;
     double tag_threshold;

@@ -55,12 +55,13 @@ static cJSON *usage_of(const struct tokenize *t, int k)
     return o;
 }
 
-static cJSON *describe(struct tokenize *t, const char *file, double duration)
+static cJSON *describe(struct tokenize *t, const char *file,
+                       const struct analysis *heard)
 {
     struct result r;
     cJSON *o, *codes, *use;
 
-    session_result(&t->session, &r, file, duration);
+    session_result(&t->session, &r, file, heard->start, heard->duration);
     o = write_json_object(&r);
     cJSON_AddNumberToObject(o, "rate", tokenizer_rate(t->tokenizer));
     codes = cJSON_AddArrayToObject(o, "codes");
@@ -76,9 +77,10 @@ static cJSON *describe(struct tokenize *t, const char *file, double duration)
 
 /* The object on one line, tokens last. */
 static void print_object(struct strbuf *out, struct tokenize *t,
-                         const char *path, double duration, int tokens)
+                         const char *path, const struct analysis *heard,
+                         int tokens)
 {
-    cJSON *o = describe(t, path, duration);
+    cJSON *o = describe(t, path, heard);
 
     json_print(out, o);
     cJSON_Delete(o);
@@ -102,7 +104,7 @@ static void print_object(struct strbuf *out, struct tokenize *t,
 }
 
 static int write_array(struct tokenize *t, struct batch *b, const char *path,
-                       double duration, struct err *err)
+                       const struct analysis *heard, struct err *err)
 {
     int64_t dim[2] = { (int64_t)t->n, t->streams };
     struct strbuf text = STRBUF_INIT;
@@ -119,7 +121,7 @@ static int write_array(struct tokenize *t, struct batch *b, const char *path,
     if (!rc && strcmp(name, "-")) {
         char *beside = xasprintf("%s.json", name);
 
-        print_object(&text, t, path, duration, 0);
+        print_object(&text, t, path, heard, 0);
         rc = outputs_write(beside, b->common->force, &text, err);
         free(beside);
     }
@@ -138,16 +140,16 @@ static int tokenize_one(void *ctx, struct batch *b, const char *path,
 {
     struct tokenize *t = ctx;
     struct strbuf text = STRBUF_INIT;
-    struct analysis result;
+    struct analysis heard;
     int rc;
 
     tokenizer_reset(t->run);
     analyser_progress(t->analyser, batch_progress, b);
-    TRY(analyser_run(t->analyser, path, &result, err));
+    TRY(analyser_run(t->analyser, path, &heard, err));
     TRY(tokenizer_finish(t->run, &t->token, &t->n, err));
     if (is_array(b->common))
-        return write_array(t, b, path, result.duration, err);
-    print_object(&text, t, path, result.duration, 1);
+        return write_array(t, b, path, &heard, err);
+    print_object(&text, t, path, &heard, 1);
     rc = batch_write(b, ".json", &text, err);
     strbuf_release(&text);
     return rc;
@@ -156,7 +158,8 @@ static int tokenize_one(void *ctx, struct batch *b, const char *path,
 static int open_all(struct tokenize *t, int worker,
                     const struct tokenize *first, struct err *err)
 {
-    struct analyser_config a = { .emit_samples = take_samples, .ctx = t };
+    struct analyser_config a = { .emit_samples = take_samples, .ctx = t,
+                                 .common = t->common };
 
     TRY(session_open(&t->session, t->common, worker,
                      first ? &first->session : NULL, err));

@@ -100,6 +100,9 @@ static int check(const struct tokenize_fit *f, const struct cmd_common *c,
     if (c->out_dir || c->format)
         return err_set(err, ERR_ARG, "--fit writes a model file to -o: %s is "
                        "not for it", c->out_dir ? "--out-dir" : "--format");
+    if (c->raw || c->from > 0 || isfinite(c->to) || c->resume)
+        return err_set(err, ERR_ARG, "--raw, --from, --to and --resume are not "
+                       "for --fit");
     if (strcmp(c->model, "default"))
         return err_set(err, ERR_ARG, "--fit makes a model: -m is not for it");
     if (!is_random && (f->dim || f->codebooks))

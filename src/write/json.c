@@ -132,6 +132,8 @@ static void add_model(cJSON *o, const struct result *r)
 
 static void add_all(cJSON *o, const struct result *r)
 {
+    if (r->start > 0)
+        cJSON_AddItemToObject(o, "start", number(r->start));
     cJSON_AddItemToObject(o, "duration", number(r->duration));
     add_model(o, r);
     cJSON_AddItemToObject(o, "mfm", text(r->version));

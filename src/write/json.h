@@ -7,8 +7,8 @@
 #include "base/strbuf.h"
 #include "write/result.h"
 
-/* Appends {file, duration, model {name, sha256}, mfm} and, for each task that
- * was run, tempo {bpm, confidence}, meter and beats [{time, position,
+/* Appends {file, start (if it is not 0), duration, model {name, sha256}, mfm}
+ * and, for each task that was run, tempo {bpm, confidence}, meter and beats [{time, position,
  * confidence}]; chords and structure [{start, end, label, confidence}]; key
  * {label, confidence, over_time}; tags [{label, score}]. A failed input is
  * {file, error}. Numbers are rounded to 6 decimals; what is not known (NaN,

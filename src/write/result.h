@@ -26,7 +26,9 @@ struct result {
     const char *file;         /* as the user named it; any bytes */
     const char *error;        /* not NULL: the input failed, nothing else is
                                  written but file */
-    double duration;          /* seconds, NaN if not known */
+    double start;             /* s: where in the file it begins; times are of
+                                 the file, so none is before it */
+    double duration;          /* seconds from start on, NaN if not known */
     const char *model_name;   /* NULL: no model was used */
     const char *model_sha256; /* hexadecimal, or NULL */
     const char *version;      /* of mfm */
