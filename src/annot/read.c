@@ -14,6 +14,7 @@
 #include "annot/jams.h"
 #include "annot/keytext.h"
 #include "annot/lab.h"
+#include "annot/mfmcsv.h"
 #include "annot/mfmjson.h"
 #include "annot/mtat.h"
 #include "annot/mtgkeys.h"
@@ -383,7 +384,9 @@ static int read_text(struct reading *r, struct err *err)
         return r->task == ANNOT_KEY ? read_mtgkeys(r, err)
                                     : wrong_task(r, "keys", err);
     annotation_init(&a);
-    if (is_csv(r, s))
+    if (mfmcsv_is(s))
+        rc = mfmcsv_parse(&a, s, strlen(s), r->path, r->task, err);
+    else if (is_csv(r, s))
         rc = sonic_parse(&a, s, strlen(s), r->path, r->task, err);
     else
         rc = read_lines(&a, r, err);

@@ -7,6 +7,7 @@
  *                  several after one another: NDJSON), HookTheory
  *  tables          MagnaTagATune's annotations_final.csv, FMA's tracks.csv,
  *                  MTG's annotations.txt, by their headers
+ *  task,start,end,label,confidence: mfm's own tables (mfmcsv.h)
  *  .csv, or a number and a comma: Sonic Visualiser's layers (sonic.h)
  *  else lines, by task:
  *   beats     an Audacity label track if a line begins with a backslash, or if

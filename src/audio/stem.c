@@ -14,11 +14,13 @@ static const char *const audio[] = {
     ".mov",  ".avi",  NULL
 };
 
-/* .chords.lab stands before .lab: the first that fits is cut off */
+/* .chords.lab stands before .lab, .key.txt before .txt: the first that fits is
+ * cut off */
 static const char *const labels[] = {
     ".chords.lab", ".structure.lab", ".lab", ".seg", ".beats", ".key", ".tags",
-    ".tempo", ".bpm", ".json", ".ndjson", ".jams", ".jamz", ".txt", ".csv",
-    ".npy", NULL
+    ".tempo", ".bpm", ".json", ".ndjson", ".jams", ".jamz", ".beats.txt",
+    ".chords.txt", ".structure.txt", ".key.txt", ".tags.txt", ".txt", ".csv",
+    ".html", ".npy", ".npz", NULL
 };
 
 /* as GTZAN-Rhythm names them */

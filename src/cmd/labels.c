@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cmd/labels.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,13 +27,21 @@ static const char *const extensions[ANNOT_TAGS + 1][LABELS_SPECIFIC] = {
 static const char *const general[] = { ".json", ".jams", ".jamz", ".lab",
                                        ".txt",  ".csv" };
 
+/* "song.chords.lab", or "song.chords.txt", of a task by its name. */
+static int is_of(const char *name, enum annot_task task, const char *extension)
+{
+    char end[32];
+
+    snprintf(end, sizeof(end), ".%s%s", annot_task_names[task], extension);
+    return ends_in(name, end);
+}
+
 int labels_rank(enum annot_task task, const char *name)
 {
-    int other = (task != ANNOT_CHORDS && ends_in(name, ".chords.lab")) ||
-                (task != ANNOT_STRUCTURE && ends_in(name, ".structure.lab"));
-
-    if (other)
-        return 0;
+    for (int t = 0; t <= ANNOT_TAGS; t++)
+        if (t != (int)task && (is_of(name, (enum annot_task)t, ".lab") ||
+                               is_of(name, (enum annot_task)t, ".txt")))
+            return 0;
     for (int i = 0; i < LABELS_SPECIFIC && extensions[task][i]; i++)
         if (ends_in(name, extensions[task][i]))
             return i + 1;

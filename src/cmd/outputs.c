@@ -110,7 +110,10 @@ void outputs_find_done(const char *dir, struct inputs *in,
 
 static int is_ours(const cJSON *obj)
 {
+    const cJSON *sandbox = cJSON_GetObjectItem(obj, "sandbox"); /* of JAMS */
+
     return cJSON_HasObjectItem(obj, "mfm") ||
+           cJSON_HasObjectItem(sandbox, "mfm") ||
            (cJSON_HasObjectItem(obj, "file") &&
             cJSON_HasObjectItem(obj, "error"));
 }
@@ -177,7 +180,8 @@ static int may_replace(const char *path, const struct strbuf *text)
         free(sidecar);
         return ours;
     }
-    if (ends_with(path, ".json") || ends_with(path, ".ndjson"))
+    if (ends_with(path, ".json") || ends_with(path, ".ndjson") ||
+        ends_with(path, ".jams"))
         return json_is_ours(path);
     if (ends_with(path, ".html"))
         return begins_with_mark(path, "<meta name=\"generator\" "

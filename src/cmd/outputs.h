@@ -3,7 +3,7 @@
  * A file that mfm did not write is not overwritten without --force. mfm knows
  * its own files by what is in them:
  *   - JSON and NDJSON: the first object has the key "mfm", or is {"file",
- *     "error"};
+ *     "error"}; of JAMS, its sandbox has it;
  *   - NAME.npy: NAME.npy.json beside it is such a JSON (the sidecar that
  *     `mfm embed` and `mfm tokenize` write);
  *   - NAME.wav: OUTPUTS_WAV_MARK is in its first bytes;

@@ -3,11 +3,17 @@
 
 #include <string.h>
 
+#include "write/audacity.h"
+#include "write/csv.h"
+#include "write/jams.h"
 #include "write/json.h"
 #include "write/text.h"
 
 #define TEXT_FILES                                                             \
     { ".beats", ".chords.lab", ".structure.lab", ".key", ".tags" }
+
+#define AUDACITY_FILES                                                         \
+   { ".beats.txt", ".chords.txt", ".structure.txt", ".key.txt", ".tags.txt" }
 
 static const struct format formats[] = {
 #define FORMAT(name, ...) { #name, __VA_ARGS__ },

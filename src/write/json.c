@@ -33,7 +33,7 @@ void write_utf8(struct strbuf *out, const char *s)
     }
 }
 
-static cJSON *text(const char *s)
+cJSON *write_json_text(const char *s)
 {
     struct strbuf sb = STRBUF_INIT;
     cJSON *v;
@@ -46,7 +46,7 @@ static cJSON *text(const char *s)
     return v;
 }
 
-static cJSON *number(double x)
+cJSON *write_json_number(double x)
 {
     /* + 0.0: no -0 */
     return isfinite(x) ? cJSON_CreateNumber(round(x * 1e6) / 1e6 + 0.0)
@@ -62,17 +62,17 @@ static void add_beats(cJSON *o, const struct result *r)
 {
     cJSON *tempo = cJSON_AddObjectToObject(o, "tempo"), *list;
 
-    cJSON_AddItemToObject(tempo, "bpm", number(r->tempo.bpm));
-    cJSON_AddItemToObject(tempo, "confidence", number(r->tempo.confidence));
+    cJSON_AddItemToObject(tempo, "bpm", write_json_number(r->tempo.bpm));
+    cJSON_AddItemToObject(tempo, "confidence", write_json_number(r->tempo.confidence));
     cJSON_AddItemToObject(o, "meter", whole(r->meter));
     list = cJSON_AddArrayToObject(o, "beats");
     for (size_t i = 0; i < r->beats->n; i++) {
         const struct beat *b = &r->beats->v[i];
         cJSON *item = cJSON_CreateObject();
 
-        cJSON_AddItemToObject(item, "time", number(b->time));
+        cJSON_AddItemToObject(item, "time", write_json_number(b->time));
         cJSON_AddItemToObject(item, "position", whole(b->position));
-        cJSON_AddItemToObject(item, "confidence", number(b->confidence));
+        cJSON_AddItemToObject(item, "confidence", write_json_number(b->confidence));
         cJSON_AddItemToArray(list, item);
     }
 }
@@ -85,10 +85,10 @@ static void add_segments(cJSON *o, const char *name, const struct segments *s)
         const struct segment *g = &s->v[i];
         cJSON *item = cJSON_CreateObject();
 
-        cJSON_AddItemToObject(item, "start", number(g->start));
-        cJSON_AddItemToObject(item, "end", number(g->end));
-        cJSON_AddItemToObject(item, "label", text(g->label));
-        cJSON_AddItemToObject(item, "confidence", number(g->confidence));
+        cJSON_AddItemToObject(item, "start", write_json_number(g->start));
+        cJSON_AddItemToObject(item, "end", write_json_number(g->end));
+        cJSON_AddItemToObject(item, "label", write_json_text(g->label));
+        cJSON_AddItemToObject(item, "confidence", write_json_number(g->confidence));
         cJSON_AddItemToArray(list, item);
     }
 }
@@ -97,9 +97,9 @@ static void add_key(cJSON *o, const struct result *r)
 {
     cJSON *key = cJSON_AddObjectToObject(o, "key");
 
-    cJSON_AddItemToObject(key, "label", text(r->key->label));
+    cJSON_AddItemToObject(key, "label", write_json_text(r->key->label));
     cJSON_AddItemToObject(key, "confidence",
-                          number(r->key->label ? r->key->confidence : NAN));
+                          write_json_number(r->key->label ? r->key->confidence : NAN));
     if (r->key_over_time)
         add_segments(key, "over_time", r->key_over_time);
 }
@@ -111,32 +111,31 @@ static void add_tags(cJSON *o, const struct tags *t)
     for (size_t i = 0; i < t->n; i++) {
         cJSON *item = cJSON_CreateObject();
 
-        cJSON_AddItemToObject(item, "label", text(t->v[i].label));
-        cJSON_AddItemToObject(item, "score", number(t->v[i].score));
+        cJSON_AddItemToObject(item, "label", write_json_text(t->v[i].label));
+        cJSON_AddItemToObject(item, "score", write_json_number(t->v[i].score));
         cJSON_AddItemToArray(list, item);
     }
 }
 
-static void add_model(cJSON *o, const struct result *r)
+cJSON *write_json_model(const struct result *r)
 {
     cJSON *model;
 
-    if (!r->model_name) {
-        cJSON_AddNullToObject(o, "model");
-        return;
-    }
-    model = cJSON_AddObjectToObject(o, "model");
-    cJSON_AddItemToObject(model, "name", text(r->model_name));
-    cJSON_AddItemToObject(model, "sha256", text(r->model_sha256));
+    if (!r->model_name)
+        return cJSON_CreateNull();
+    model = cJSON_CreateObject();
+    cJSON_AddItemToObject(model, "name", write_json_text(r->model_name));
+    cJSON_AddItemToObject(model, "sha256", write_json_text(r->model_sha256));
+    return model;
 }
 
 static void add_all(cJSON *o, const struct result *r)
 {
     if (r->start > 0)
-        cJSON_AddItemToObject(o, "start", number(r->start));
-    cJSON_AddItemToObject(o, "duration", number(r->duration));
-    add_model(o, r);
-    cJSON_AddItemToObject(o, "mfm", text(r->version));
+        cJSON_AddItemToObject(o, "start", write_json_number(r->start));
+    cJSON_AddItemToObject(o, "duration", write_json_number(r->duration));
+    cJSON_AddItemToObject(o, "model", write_json_model(r));
+    cJSON_AddItemToObject(o, "mfm", write_json_text(r->version));
     if (r->beats)
         add_beats(o, r);
     if (r->chords)
@@ -153,9 +152,9 @@ cJSON *write_json_object(const struct result *r)
 {
     cJSON *o = cJSON_CreateObject();
 
-    cJSON_AddItemToObject(o, "file", text(r->file));
+    cJSON_AddItemToObject(o, "file", write_json_text(r->file));
     if (r->error)
-        cJSON_AddItemToObject(o, "error", text(r->error));
+        cJSON_AddItemToObject(o, "error", write_json_text(r->error));
     else
         add_all(o, r);
     return o;

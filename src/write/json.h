@@ -8,10 +8,10 @@
 #include "write/result.h"
 
 /* Appends {file, start (if it is not 0), duration, model {name, sha256}, mfm}
- * and, for each task that was run, tempo {bpm, confidence}, meter and beats [{time, position,
- * confidence}]; chords and structure [{start, end, label, confidence}]; key
- * {label, confidence, over_time}; tags [{label, score}]. A failed input is
- * {file, error}. Numbers are rounded to 6 decimals; what is not known (NaN,
+ * and, for each task that was run, tempo {bpm, confidence}, meter and beats
+ * [{time, position, confidence}]; chords and structure [{start, end, label,
+ * confidence}]; key {label, confidence, over_time}; tags [{label, score}]. A
+ * failed input is {file, error}. Numbers are rounded to 6 decimals; what is not known (NaN,
  * position 0, label "") is null. Text that is not UTF-8 (file names may be
  * anything) gets U+FFFD for each byte that does not belong.
  *
@@ -27,6 +27,13 @@ int write_json_line(struct strbuf *out, const struct result *r,
 
 /* Appends s with U+FFFD for each byte that does not belong. */
 void write_utf8(struct strbuf *out, const char *s);
+
+/* The parts, for other formats that are JSON: a number with 6 decimals, or null
+ * if it is not finite; a string in UTF-8, or null if it is empty or NULL; the
+ * model, or null. */
+cJSON *write_json_number(double x);
+cJSON *write_json_text(const char *s);
+cJSON *write_json_model(const struct result *r);
 
 /* The object itself, for commands that add fields of their own; the caller
  * deletes it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "write/text.h"
 
-static void add_label(struct strbuf *out, const char *label)
+void write_text_label(struct strbuf *out, const char *label)
 {
     for (; *label; label++) {
         unsigned char c = (unsigned char)*label;
@@ -34,7 +34,7 @@ void write_text_segments(struct strbuf *out, const struct segments *s)
         strbuf_addf(out, "%.6f\t%.6f", s->v[i].start, s->v[i].end);
         if (labels) {
             strbuf_addch(out, '\t');
-            add_label(out, s->v[i].label);
+            write_text_label(out, s->v[i].label);
         }
         strbuf_addch(out, '\n');
     }
@@ -44,14 +44,14 @@ void write_text_key(struct strbuf *out, const struct key *k)
 {
     if (!k->label)
         return;
-    add_label(out, k->label);
+    write_text_label(out, k->label);
     strbuf_addch(out, '\n');
 }
 
 void write_text_tags(struct strbuf *out, const struct tags *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        add_label(out, t->v[i].label);
+        write_text_label(out, t->v[i].label);
         strbuf_addf(out, "\t%.6f\n", t->v[i].score);
     }
 }

@@ -14,6 +14,9 @@
  * "# beats". Of keys over time, where they are known, these. Never fails. */
 int write_text(struct strbuf *out, const struct result *r, struct err *err);
 
+/* A label, control characters as spaces. */
+void write_text_label(struct strbuf *out, const char *label);
+
 /* time, position; without positions unless all are known. */
 void write_text_beats(struct strbuf *out, const struct beats *b);
 
