@@ -17,7 +17,8 @@ bool mfmcsv_is(const char *text)
 {
     size_t n = sizeof(header) - 1;
 
-    return !strncmp(text, header, n) && text[n + strspn(text + n, "\r")] == '\n';
+    return !strncmp(text, header, n) &&
+           text[n + strspn(text + n, "\r")] == '\n';
 }
 
 /* NaN where the field is empty. */

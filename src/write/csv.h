@@ -9,8 +9,8 @@
 /* Appends rows (RFC 4180, lines end in LF) under the header
  * task,start,end,label,confidence. task is tempo, meter, beats, chords,
  * structure, key, key_over_time or tags; of beats label is the position, of
- * tempo the beats per minute, of tags confidence is the score; what is not known
- * is empty. mfmcsv.h reads it. Never fails. */
+ * tempo the beats per minute, of tags confidence is the score; what is not
+ * known is empty. mfmcsv.h reads it. Never fails. */
 int write_csv(struct strbuf *out, const struct result *r, struct err *err);
 
 #endif

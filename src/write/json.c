@@ -53,6 +53,11 @@ cJSON *write_json_number(double x)
                        : cJSON_CreateNull();
 }
 
+static void add_number(cJSON *o, const char *name, double x)
+{
+    cJSON_AddItemToObject(o, name, write_json_number(x));
+}
+
 static cJSON *whole(int x)
 {
     return x ? cJSON_CreateNumber(x) : cJSON_CreateNull();
@@ -62,17 +67,17 @@ static void add_beats(cJSON *o, const struct result *r)
 {
     cJSON *tempo = cJSON_AddObjectToObject(o, "tempo"), *list;
 
-    cJSON_AddItemToObject(tempo, "bpm", write_json_number(r->tempo.bpm));
-    cJSON_AddItemToObject(tempo, "confidence", write_json_number(r->tempo.confidence));
+    add_number(tempo, "bpm", r->tempo.bpm);
+    add_number(tempo, "confidence", r->tempo.confidence);
     cJSON_AddItemToObject(o, "meter", whole(r->meter));
     list = cJSON_AddArrayToObject(o, "beats");
     for (size_t i = 0; i < r->beats->n; i++) {
         const struct beat *b = &r->beats->v[i];
         cJSON *item = cJSON_CreateObject();
 
-        cJSON_AddItemToObject(item, "time", write_json_number(b->time));
+        add_number(item, "time", b->time);
         cJSON_AddItemToObject(item, "position", whole(b->position));
-        cJSON_AddItemToObject(item, "confidence", write_json_number(b->confidence));
+        add_number(item, "confidence", b->confidence);
         cJSON_AddItemToArray(list, item);
     }
 }
@@ -85,10 +90,10 @@ static void add_segments(cJSON *o, const char *name, const struct segments *s)
         const struct segment *g = &s->v[i];
         cJSON *item = cJSON_CreateObject();
 
-        cJSON_AddItemToObject(item, "start", write_json_number(g->start));
-        cJSON_AddItemToObject(item, "end", write_json_number(g->end));
+        add_number(item, "start", g->start);
+        add_number(item, "end", g->end);
         cJSON_AddItemToObject(item, "label", write_json_text(g->label));
-        cJSON_AddItemToObject(item, "confidence", write_json_number(g->confidence));
+        add_number(item, "confidence", g->confidence);
         cJSON_AddItemToArray(list, item);
     }
 }
@@ -98,8 +103,7 @@ static void add_key(cJSON *o, const struct result *r)
     cJSON *key = cJSON_AddObjectToObject(o, "key");
 
     cJSON_AddItemToObject(key, "label", write_json_text(r->key->label));
-    cJSON_AddItemToObject(key, "confidence",
-                          write_json_number(r->key->label ? r->key->confidence : NAN));
+    add_number(key, "confidence", r->key->label ? r->key->confidence : NAN);
     if (r->key_over_time)
         add_segments(key, "over_time", r->key_over_time);
 }
@@ -112,7 +116,7 @@ static void add_tags(cJSON *o, const struct tags *t)
         cJSON *item = cJSON_CreateObject();
 
         cJSON_AddItemToObject(item, "label", write_json_text(t->v[i].label));
-        cJSON_AddItemToObject(item, "score", write_json_number(t->v[i].score));
+        add_number(item, "score", t->v[i].score);
         cJSON_AddItemToArray(list, item);
     }
 }
@@ -132,8 +136,8 @@ cJSON *write_json_model(const struct result *r)
 static void add_all(cJSON *o, const struct result *r)
 {
     if (r->start > 0)
-        cJSON_AddItemToObject(o, "start", write_json_number(r->start));
-    cJSON_AddItemToObject(o, "duration", write_json_number(r->duration));
+        add_number(o, "start", r->start);
+    add_number(o, "duration", r->duration);
     cJSON_AddItemToObject(o, "model", write_json_model(r));
     cJSON_AddItemToObject(o, "mfm", write_json_text(r->version));
     if (r->beats)
