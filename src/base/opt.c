@@ -3,14 +3,27 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/xalloc.h"
 
 static int takes_value(const struct opt *o)
 {
     return o->kind != OPT_FLAG && o->kind != OPT_COUNT;
+}
+
+/* " (did you mean --NAME?)", or "". */
+static void hint(char *out, size_t size, const char *dashes, const char *word,
+                 const char *const *names, size_t n)
+{
+    const char *name = suggest_name(word, names, n);
+
+    *out = '\0';
+    if (name)
+        snprintf(out, size, " (did you mean %s%s?)", dashes, name);
 }
 
 static int is_choice(const char *choices, const char *word)
@@ -23,6 +36,90 @@ static int is_choice(const char *choices, const char *word)
         if (!strncmp(c, word, n) && (!c[n] || c[n] == '|'))
             return n > 0;
     }
+    return 0;
+}
+
+static int bad_choice(const struct opt *o, const char *s, struct err *err)
+{
+    char *words = xstrdup(o->choices), *save = NULL, text[100];
+    const char *name[32];
+    size_t n = 0;
+
+    for (char *w = strtok_r(words, "|", &save); w && n < ARRAY_LEN(name);
+         w = strtok_r(NULL, "|", &save))
+        name[n++] = w;
+    hint(text, sizeof(text), "", s, name, n);
+    free(words);
+    return err_set(err, ERR_ARG, "--%s: '%s' is not one of %s%s", o->name, s,
+                   o->choices, text);
+}
+
+/* "90", "1.5", "1:30", "1:02:03.5", and with a unit "90s", "2m", "1h", "500ms".
+ * Returns 0 if it is none of them. */
+static int read_time(double *out, const char *s)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = { { "", 1 }, { "s", 1 }, { "ms", 1e-3 }, { "m", 60 },
+                  { "min", 60 }, { "h", 3600 } };
+    int negative = *s == '-', colons = 0;
+    double sum = 0, v;
+    char *end;
+
+    for (s += negative;; s = end + 1, colons++) {
+        if (*s < '0' || *s > '9')
+            return *s == '.' && !colons && (v = strtod(s, &end), end > s) &&
+                   !*end ? (*out = negative ? -v : v, 1) : 0;
+        v = strtod(s, &end);
+        if (colons && v >= 60)
+            return 0;
+        sum = sum * 60 + v;
+        if (*end != ':')
+            break;
+        if (colons == 2 || v != floor(v))
+            return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (!strcmp(end, units[i].name) && (i == 0 || !colons)) {
+            *out = (negative ? -1 : 1) * sum * units[i].seconds;
+            return 1;
+        }
+    return 0;
+}
+
+/* In GB, which is what a number alone means. */
+static int read_size(double *out, const char *s)
+{
+    static const char units[] = "kMGT";
+    char *end;
+    const char *unit;
+
+    *out = strtod(s, &end);
+    if (end == s)
+        return 0;
+    unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : "G";
+    if (!unit || (*end && end[1] && strcmp(end + 1, "B")))
+        return 0;
+    if (*end)
+        *out *= pow(1000, (double)(unit - units) - 2);
+    return 1;
+}
+
+static int set_measure(const struct opt *o, const char *s, struct err *err)
+{
+    int is_time = o->kind == OPT_TIME;
+    double v = 0;
+
+    if (!(is_time ? read_time(&v, s) : read_size(&v, s)))
+        return err_set(err, ERR_ARG, is_time
+                       ? "--%s: '%s' is not a time, as 90, 1:30, 90s, 2m or "
+                         "1h" : "--%s: '%s' is not a size, as 4G or 500M",
+                       o->name, s);
+    if (!(v >= o->min && v <= o->max))
+        return err_set(err, ERR_ARG, "--%s: '%s' is not within %g..%g %s",
+                       o->name, s, o->min, o->max, is_time ? "s" : "GB");
+    *(double *)o->value = v;
     return 0;
 }
 
@@ -57,10 +154,12 @@ static int set_value(const struct opt *o, const char *s, struct err *err)
     case OPT_INT:
     case OPT_DOUBLE:
         return set_number(o, s, err);
+    case OPT_TIME:
+    case OPT_SIZE:
+        return set_measure(o, s, err);
     case OPT_CHOICE:
         if (!is_choice(o->choices, s))
-            return err_set(err, ERR_ARG, "--%s: '%s' is not one of %s", o->name,
-                           s, o->choices);
+            return bad_choice(o, s, err);
         /* fall through */
     case OPT_STRING:
         *(const char **)o->value = s;
@@ -77,14 +176,30 @@ static int set_value(const struct opt *o, const char *s, struct err *err)
     }
 }
 
+static int unknown(const struct opt *const *tables, const char *word,
+                   size_t len, struct err *err)
+{
+    const char *name[200];
+    char given[80], text[100];
+    size_t n = 0;
+
+    for (; *tables; tables++)
+        for (const struct opt *o = *tables; o->kind != OPT_END; o++)
+            if (n < ARRAY_LEN(name))
+                name[n++] = o->name;
+    snprintf(given, sizeof(given), "%.*s", (int)len, word);
+    hint(text, sizeof(text), "--", given, name, n);
+    return err_set(err, ERR_ARG, "unknown option --%s%s", given, text);
+}
+
 /* The option with this long name, or the only one that begins with it. */
 static int find_long(const struct opt *const *tables, const char *name,
                      size_t len, const struct opt **out, struct err *err)
 {
     const struct opt *hit = NULL;
 
-    for (; *tables; tables++)
-        for (const struct opt *o = *tables; o->kind != OPT_END; o++) {
+    for (const struct opt *const *t = tables; *t; t++)
+        for (const struct opt *o = *t; o->kind != OPT_END; o++) {
             if (strncmp(o->name, name, len))
                 continue;
             if (!o->name[len]) {
@@ -97,7 +212,7 @@ static int find_long(const struct opt *const *tables, const char *name,
             hit = o;
         }
     if (!hit || !len)
-        return err_set(err, ERR_ARG, "unknown option --%.*s", (int)len, name);
+        return unknown(tables, name, len, err);
     *out = hit;
     return 0;
 }

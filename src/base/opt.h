@@ -14,6 +14,8 @@ enum opt_kind {
     OPT_COUNT,  /* int *: one more each time */
     OPT_INT,    /* int *: within min..max */
     OPT_DOUBLE, /* double *: within min..max */
+    OPT_TIME,   /* double *: seconds within min..max, of 90, 1:30, 90s, 2m... */
+    OPT_SIZE,   /* double *: GB within min..max, of 4, 4G, 500M... */
     OPT_STRING, /* const char **: borrowed from argv */
     OPT_CHOICE, /* const char **: one of the words in choices */
     OPT_LIST,   /* struct opt_list *: may be given several times */
@@ -32,7 +34,7 @@ struct opt {
     void *value;
     const char *arg;      /* shown in help: "FILE"; NULL for flags */
     const char *help;     /* one line or more; no final full stop */
-    double min, max;      /* OPT_INT and OPT_DOUBLE */
+    double min, max;      /* of numbers, times and sizes */
     const char *choices;  /* "json|text", OPT_CHOICE */
 };
 

@@ -212,7 +212,7 @@ int cmd_beats(int argc, char **argv)
           "do not move beats to the highest activation near by", 0, 0, NULL },
         { 0, "no-downbeats", OPT_FLAG, &a.no_downbeats, NULL,
           "beats only, without positions in the bar", 0, 0, NULL },
-        { 0, "start-time", OPT_DOUBLE, &a.o.start_time, "S",
+        { 0, "start-time", OPT_TIME, &a.o.start_time, "TIME",
           "seconds added to every time (0)", -1e6, 1e6, NULL },
         { 0, "activations", OPT_STRING, &a.activations, "FILE.npy",
           "decode these activations instead of audio", 0, 0, NULL },

@@ -3,6 +3,7 @@
 #define CMD_CMD_H
 
 #include "base/strbuf.h"
+#include "cmd/common.h"
 
 /* argv[0] is the command's name. Returns the exit code: 0 done, 1 some input
  * failed, 2 usage. Errors are already printed. */
@@ -22,6 +23,9 @@ const struct cmd *cmd_find(const char *name); /* NULL: there is none */
 /* Says on stderr, in one line, that there is no such command and which one may
  * be meant; returns 2. */
 int cmd_unknown(const char *name);
+
+/* Calls visit (common.h) for each command, in their order. */
+void cmd_each_options(cmd_visit *visit, void *ctx);
 
 /* What `mfm -h` and `mfm help` print. */
 void cmd_list(struct strbuf *out);

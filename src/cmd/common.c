@@ -49,9 +49,9 @@ static void input_options(struct shared *s, struct cmd_common *c, int groups)
         { 0, "raw", OPT_STRING, &c->raw, "TYPE:RATE:CHANNELS",
           "inputs are PCM without a header, as f32le:44100:2 or s16le:8000:1",
           0, 0, NULL },
-        { 0, "from", OPT_DOUBLE, &c->from, "S",
+        { 0, "from", OPT_TIME, &c->from, "TIME",
           "take each input from this time on (default: 0)", 0, 1e9, NULL },
-        { 0, "to", OPT_DOUBLE, &c->to, "S",
+        { 0, "to", OPT_TIME, &c->to, "TIME",
           "take each input up to this time (default: its end)", 0, 1e9, NULL },
     };
 
@@ -211,6 +211,15 @@ static int check(struct cmd_common *c, struct err *err)
     return 0;
 }
 
+static cmd_visit *visitor;
+static void *visitor_ctx;
+
+void cmd_show_options(cmd_visit *visit, void *ctx)
+{
+    visitor = visit;
+    visitor_ctx = ctx;
+}
+
 int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
               char **argv, int *n)
 {
@@ -224,6 +233,10 @@ int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
     tables[1] = s.in;
     tables[2] = s.out;
     tables[3] = NULL;
+    if (visitor) {
+        visitor(visitor_ctx, usage, tables);
+        return CMD_DONE;
+    }
     if (opt_parse(tables, argc, argv, n, &err))
         return cmd_start_error(usage->name, &err);
     if (c->models.n)

@@ -87,6 +87,12 @@ struct cmd_usage {
     int groups;            /* CMD_MODEL | ... */
 };
 
+/* From now on cmd_begin reads nothing, but calls visit with the command's
+ * tables (NULL at the end) and returns CMD_DONE; NULL: no longer. */
+typedef void cmd_visit(void *ctx, const struct cmd_usage *usage,
+                       const struct opt *const *tables);
+void cmd_show_options(cmd_visit *visit, void *ctx);
+
 /* Reads the options of argv[1..], of usage->own and of the groups, sets the log
  * level and the number of threads. *n operands are then in argv[0..]. Returns
  * CMD_GO; or the exit code: CMD_DONE after -h has been printed, CMD_USAGE after

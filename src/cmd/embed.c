@@ -463,10 +463,10 @@ int cmd_embed(int argc, char **argv)
           NULL },
         { 0, "pool", OPT_CHOICE, &pool, "mean", "one vector for the recording",
           0, 0, "mean" },
-        { 0, "window", OPT_DOUBLE, &e.window, "S",
+        { 0, "window", OPT_TIME, &e.window, "TIME",
           "seconds of audio that the encoder sees at once (the model's)", 1,
           600, NULL },
-        { 0, "hop", OPT_DOUBLE, &e.hop, "S",
+        { 0, "hop", OPT_TIME, &e.hop, "TIME",
           "seconds from one window to the next (half the window)", 0.1, 600,
           NULL },
         { .kind = OPT_END }

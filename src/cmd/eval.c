@@ -255,7 +255,7 @@ int cmd_eval(int argc, char **argv)
     struct eval_options o = { .common = CMD_COMMON_INIT,
                               .trim = EVAL_BEAT_TRIM_S, .most = 10 };
     const struct opt own[] = {
-        { 0, "trim", OPT_DOUBLE, &o.trim, "S", "beats: leave out what comes "
+        { 0, "trim", OPT_TIME, &o.trim, "TIME", "beats: leave out what comes "
           "before S seconds; 0 keeps all (default: 5)", 0, 30000, NULL },
         { 0, "per-file", OPT_FLAG, &o.per_file, NULL, "also the scores of each "
           "file, or tag", 0, 0, NULL },

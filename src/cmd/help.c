@@ -9,9 +9,13 @@
 
 #include "base/log.h"
 #include "base/opt.h"
+#include "base/suggest.h"
 #include "base/xalloc.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/completion.h"
+#include "model/find.h"
+#include "model/model.h"
 
 extern char **environ;
 
@@ -30,52 +34,14 @@ const struct cmd *cmd_find(const char *name)
     return NULL;
 }
 
-/* Letters to insert, delete, change or swap with their neighbour to make b of a
- * (optimal string alignment). Names of LONGEST letters or more are far away. */
-static int distance(const char *a, const char *b)
-{
-    enum { LONGEST = 24 };
-    int d[LONGEST][LONGEST], n = (int)strlen(a), m = (int)strlen(b);
-
-    if (n >= LONGEST || m >= LONGEST)
-        return INT_MAX;
-    for (int i = 0; i <= n; i++)
-        for (int j = 0; j <= m; j++) {
-            int best = !i ? j : !j ? i : INT_MAX;
-
-            if (i && j) {
-                best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-                best = best < d[i - 1][j] + 1 ? best : d[i - 1][j] + 1;
-                best = best < d[i][j - 1] + 1 ? best : d[i][j - 1] + 1;
-            }
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                best = best < d[i - 2][j - 2] + 1 ? best : d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    return d[n][m];
-}
-
-/* The command that name begins, or is a few letters from; NULL. */
-static const char *suggestion(const char *name)
-{
-    const char *best = NULL;
-    int limit = (int)strlen(name) / 3 + 1;
-
-    for (const struct cmd *c = cmd_table; c->name; c++) {
-        int d = *name && !strncmp(c->name, name, strlen(name))
-                    ? 1 : distance(name, c->name);
-
-        if (d <= limit) {
-            best = c->name;
-            limit = d - 1;
-        }
-    }
-    return best;
-}
-
 int cmd_unknown(const char *name)
 {
-    const char *other = suggestion(name);
+    const char *names[ARRAY_LEN(cmd_table)], *other;
+    size_t n = 0;
+
+    for (const struct cmd *c = cmd_table; c->name; c++)
+        names[n++] = c->name;
+    other = suggest_name(name, names, n);
 
     if (other)
         log_error("'%s' is not a command; did you mean '%s'? (see mfm -h)",
@@ -83,6 +49,19 @@ int cmd_unknown(const char *name)
     else
         log_error("'%s' is not a command (see mfm -h)", name);
     return CMD_USAGE;
+}
+
+void cmd_each_options(cmd_visit *visit, void *ctx)
+{
+    cmd_show_options(visit, ctx);
+    for (const struct cmd *c = cmd_table; c->name; c++) {
+        char name[16];
+        char *argv[] = { name, NULL };
+
+        snprintf(name, sizeof(name), "%s", c->name);
+        c->run(1, argv);
+    }
+    cmd_show_options(NULL, NULL);
 }
 
 void cmd_list(struct strbuf *out)
@@ -167,13 +146,77 @@ static int help_on(const char *name)
     return c->run(2, argv);
 }
 
+/* ---- models ---- */
+
+static void add_abilities(struct strbuf *out, const struct model *m)
+{
+    const struct model_config *c = &m->config;
+
+    strbuf_addf(out, "%.1f MB", (double)m->weights.map.size / 1e6);
+    if (c->encoder.layers)
+        strbuf_addf(out, ", %d layers of %d, %g Hz", c->encoder.layers,
+                    c->encoder.dim, c->encoder.rate);
+    for (int i = 0; i < c->n_heads; i++)
+        strbuf_addf(out, "%s%s", i ? " " : "; ", c->heads[i].task);
+}
+
+static void show_model(void *ctx, const char *name, const char *path)
+{
+    struct strbuf *out = ctx;
+    struct model *m = NULL;
+    struct err err = {0};
+
+    strbuf_addf(out, "%-12s ", name);
+    if (model_open(&m, path, &err))
+        strbuf_addf(out, "cannot be used: %s\n", err.msg);
+    else
+        add_abilities(out, m);
+    if (m)
+        strbuf_addf(out, "\n%13s%s\n", "", path);
+    model_free(m);
+}
+
+static int help_models(void)
+{
+    struct strbuf text = STRBUF_INIT;
+    int rc;
+
+    model_list(show_model, &text);
+    if (!text.len)
+        log_error("no models found: name a folder with .safetensors files in "
+                  "MFM_MODELS");
+    rc = text.len ? CMD_DONE : CMD_FAILED;
+    fputs(text.s, stdout);
+    strbuf_release(&text);
+    return rc;
+}
+
+static int show_completion(const char *shell)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    completion_write(&text, !strcmp(shell, "zsh"));
+    fputs(text.s, stdout);
+    strbuf_release(&text);
+    return CMD_DONE;
+}
+
 int cmd_help(int argc, char **argv)
 {
+    const char *shell = NULL;
+    const struct opt own[] = {
+        { 0, "completion", OPT_CHOICE, &shell, "SHELL",
+          "print what bash or zsh reads to complete command lines of mfm", 0, 0,
+          "bash|zsh" },
+        { .kind = OPT_END }
+    };
     const struct cmd_usage usage = {
-        "help", "mfm help [COMMAND]",
+        "help", "mfm help [COMMAND]\nmfm help models\n"
+        "mfm help --completion bash|zsh",
         "Lists the commands, or opens the manual page of one. Where the page\n"
-        "or the program man is missing, it prints what mfm COMMAND -h does.\n",
-        NULL, 0
+        "or the program man is missing, it prints what mfm COMMAND -h does.\n"
+        "models lists the names that -m takes.\n",
+        own, 0
     };
     struct cmd_common c = CMD_COMMON_INIT;
     struct strbuf text = STRBUF_INIT;
@@ -181,8 +224,12 @@ int cmd_help(int argc, char **argv)
 
     if (rc != CMD_GO)
         return rc;
-    if (n > 1)
-        return cmd_usage_error("help", "one command at a time");
+    if (n > 1 || (n && shell))
+        return cmd_usage_error("help", "one thing at a time");
+    if (shell)
+        return show_completion(shell);
+    if (n && !strcmp(argv[0], "models"))
+        return help_models();
     if (n && strcmp(argv[0], "mfm"))
         return help_on(argv[0]);
     if (n && !show_page("mfm.1"))

@@ -464,7 +464,7 @@ static void run_options(struct opt *all, struct job *j)
           "weights of this model", 0, 0, NULL },
         { 0, "loaders", OPT_INT, &j->loaders, "N", "threads that prepare music "
           "(default: 2)", 1, 256, NULL },
-        { 0, "memory", OPT_DOUBLE, &j->memory, "GB", "decoded music that may "
+        { 0, "memory", OPT_SIZE, &j->memory, "SIZE", "decoded music that may "
           "be kept (default: a quarter of the machine's memory)", 0, 1e6,
           NULL },
         { 0, "dry-run", OPT_FLAG, &j->dry_run, NULL, "print parameters, work "

@@ -663,7 +663,7 @@ int cmd_probe(int argc, char **argv)
           "and the run", 0, 0, NULL },
         { 0, "loaders", OPT_INT, &j.loaders, "N", "threads that prepare songs "
           "(default: 2)", 1, 256, NULL },
-        { 0, "memory", OPT_DOUBLE, &j.memory, "GB", "decoded music that may be "
+        { 0, "memory", OPT_SIZE, &j.memory, "SIZE", "decoded music that may be "
           "kept (default: a quarter of the machine's memory)", 0, 1e6, NULL },
         { .kind = OPT_END }
     };

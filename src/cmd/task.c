@@ -54,10 +54,10 @@ int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
                int n_own, int argc, char **argv, int *n)
 {
     const struct opt shared[TASK_SHARED_OPTIONS + 1] = {
-        { 0, "window", OPT_DOUBLE, &o->window_s, "S",
+        { 0, "window", OPT_TIME, &o->window_s, "TIME",
           "seconds of audio that the encoder sees at once (the model's)", 1,
           600, NULL },
-        { 0, "hop", OPT_DOUBLE, &o->hop_s, "S",
+        { 0, "hop", OPT_TIME, &o->hop_s, "TIME",
           "seconds from one window to the next (half the window)", 0.1, 600,
           NULL },
         { 0, "rate", OPT_DOUBLE, &o->rate, "R",

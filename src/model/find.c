@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/find.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,13 @@ static const struct kind presets = { "preset", "presets", ".json",
 
 struct search {
     const struct kind *kind;
-    const char *name;
+    const char *name;    /* NULL: all of them */
     struct strbuf tried; /* folders, for the message */
     char *found;
+    find_visit *visit;   /* of all */
+    void *ctx;
+    char **seen;         /* names that were visited, n_seen */
+    size_t n_seen, cap_seen;
 };
 
 static int is_file(const char *path)
@@ -32,6 +37,42 @@ static int is_file(const char *path)
     return !stat(path, &st) && !S_ISDIR(st.st_mode);
 }
 
+/* Unless a folder before this one has the name. */
+static void visit(struct search *s, const char *dir, const char *file)
+{
+    size_t len = strlen(file), tail = strlen(s->kind->suffix);
+    char *name, *path;
+
+    if (len <= tail || strcmp(file + len - tail, s->kind->suffix))
+        return;
+    name = xstrndup(file, len - tail);
+    for (size_t i = 0; i < s->n_seen; i++)
+        if (!strcmp(s->seen[i], name)) {
+            free(name);
+            return;
+        }
+    path = xasprintf("%s/%s", dir, file);
+    s->visit(s->ctx, name, path);
+    free(path);
+    ARRAY_GROW(s->seen, s->n_seen, s->cap_seen);
+    s->seen[s->n_seen++] = name;
+}
+
+static void list_dir(struct search *s, const char *dir, size_t len)
+{
+    char *path = xstrndup(dir, len);
+    struct dirent **file;
+    int n = scandir(path, &file, NULL, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        visit(s, path, file[i]->d_name);
+        free(file[i]);
+    }
+    if (n >= 0)
+        free(file);
+    free(path);
+}
+
 /* Looks in the first len bytes of dir; 1 if found. */
 static int try_dir(struct search *s, const char *dir, size_t len)
 {
@@ -39,6 +80,10 @@ static int try_dir(struct search *s, const char *dir, size_t len)
 
     if (len == 0)
         return 0;
+    if (!s->name) {
+        list_dir(s, dir, len);
+        return 0;
+    }
     strbuf_addf(&s->tried, "%s%.*s", s->tried.len ? ", " : "", (int)len, dir);
     path = xasprintf("%.*s/%s%s", (int)len, dir, s->name, s->kind->suffix);
     if (is_file(path)) {
@@ -136,6 +181,29 @@ static int find(char **out, const struct kind *kind, const char *name,
                      kind->list);
     strbuf_release(&s.tried);
     return rc;
+}
+
+static void list(const struct kind *kind, find_visit *visit_one, void *ctx)
+{
+    struct search s = { .kind = kind, .tried = STRBUF_INIT,
+                        .visit = visit_one, .ctx = ctx };
+
+    if (!try_list(&s, getenv(kind->list)) && !try_user(&s) &&
+        !try_installed(&s))
+        try_beside(&s);
+    for (size_t i = 0; i < s.n_seen; i++)
+        free(s.seen[i]);
+    free(s.seen);
+}
+
+void model_list(find_visit *visit_one, void *ctx)
+{
+    list(&models, visit_one, ctx);
+}
+
+void preset_list(find_visit *visit_one, void *ctx)
+{
+    list(&presets, visit_one, ctx);
 }
 
 int model_find(char **out, const char *name, struct err *err)

@@ -18,4 +18,10 @@ int model_find(char **out, const char *name, struct err *err);
  * "presets" in the place of "models". */
 int preset_find(char **out, const char *name, struct err *err);
 
+/* Calls visit for each name that these find, folder by folder in their order,
+ * sorted in each; what a folder before has already is left out. */
+typedef void find_visit(void *ctx, const char *name, const char *path);
+void model_list(find_visit *visit, void *ctx);
+void preset_list(find_visit *visit, void *ctx);
+
 #endif

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/suggest.h"
 #include "base/xalloc.h"
 #include "model/find.h"
-#include "train/suggest.h"
 
 enum { MAX_BYTES = 1 << 20 };
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/xalloc.h"
-#include "train/suggest.h"
 
 const struct settings settings_default = {
     .crop = 30, .batch = 8, .accumulate = 1, .steps = 100000, .seed = 1,

@@ -10,8 +10,8 @@
 /* Appends an HTML document. Its first 512 bytes have <meta name="generator"
  * content="mfm VERSION">. Element "data" is the object of write_json; "peaks"
  * is the least and the greatest sample of each 10 ms, two bytes (int8) in
- * base64; "sound" is r->sound as FLAC, in base64. Without sound the page has no player
- * until the user shows it the recording. Errors of encode_flac. */
+ * base64; "sound" is r->sound as FLAC, in base64. Without sound the page has no
+ * player until the user shows it the recording. Errors of encode_flac. */
 int write_html(struct strbuf *out, const struct result *r, struct err *err);
 
 #endif

@@ -29,6 +29,20 @@ expect_in_stdout "oneDNN"
 expect_in_stdout "CUDA "
 expect_in_stdout "GPL-3.0-or-later"
 
+# models by name: what they can do, and those that are broken
+mkdir models
+echo "no model" >models/broken.safetensors
+cp "$TOP_SRCDIR/data/models/default.safetensors" models/mine.safetensors
+MFM_MODELS=models:$MFM_MODELS
+run help models
+expect_exit 0
+expect_no_stderr
+grep -q '^mine .* MB, .*; beats chords structure key tag$' stdout ||
+    fail "mine and its tasks expected"
+grep -q '^broken .*cannot be used: models/broken.safetensors' stdout ||
+    fail "broken expected"
+grep -q '^default ' stdout || fail "default expected"
+
 expect_usage hlep
 expect_in_stderr "did you mean 'help'?"
 expect_usage he

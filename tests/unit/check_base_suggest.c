@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "train/suggest.h"
+#include "base/suggest.h"
 
 START_TEST(suggest_distance_counts)
 {
@@ -54,7 +54,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("train/suggest");
+    Suite *s = suite_create("base/suggest");
     TCase *t = tcase_create("suggest");
 
     tcase_add_test(t, suggest_distance_counts);

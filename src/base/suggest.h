@@ -1,6 +1,6 @@
 /* suggest.h - "did you mean": the nearest of some names. */
-#ifndef TRAIN_SUGGEST_H
-#define TRAIN_SUGGEST_H
+#ifndef BASE_SUGGEST_H
+#define BASE_SUGGEST_H
 
 #include <stddef.h>
 #include "base/err.h"
@@ -9,9 +9,9 @@
  * (optimal string alignment; names are cut at 63 bytes). */
 int suggest_distance(const char *a, const char *b);
 
-/* The name of n that is nearest to word: one that word is the last part of
- * (behind a "."), else the one with the fewest changes if these are no more
- * than a third of the word, at least 2; NULL. */
+/* The name of n that is nearest to word: one that word begins, or is the last
+ * part of (behind a "."), else the one with the fewest changes if these are no
+ * more than a third of the word, at least 2; NULL. */
 const char *suggest_name(const char *word, const char *const *names, size_t n);
 
 /* Sets "path.word: no such setting (did you mean path.name?)" and returns

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "train/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 
@@ -42,13 +42,18 @@ static int is_end_of(const char *word, const char *name)
     return k && n > k && name[n - k - 1] == '.' && !strcmp(name + n - k, word);
 }
 
+static int is_beginning(const char *word, const char *name)
+{
+    return *word && !strncmp(word, name, strlen(word));
+}
+
 const char *suggest_name(const char *word, const char *const *names, size_t n)
 {
     int len = (int)strnlen(word, CUT), best = len / 3 > 2 ? len / 3 : 2;
     const char *found = NULL;
 
     for (size_t i = 0; i < n; i++)
-        if (is_end_of(word, names[i]))
+        if (is_end_of(word, names[i]) || is_beginning(word, names[i]))
             return names[i];
     for (size_t i = 0; i < n; i++) {
         int d = suggest_distance(word, names[i]);
