@@ -1,6 +1,8 @@
 #!/bin/sh
 # What bash and zsh complete of mfm.
 . "$TOP_SRCDIR/tests/cli/lib.sh"
+MFM_PRESETS=$TOP_SRCDIR/data/presets
+export MFM_PRESETS
 run help --completion bash
 expect_exit 0
 expect_no_stderr
