@@ -124,11 +124,11 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
     rc = dbn_decode(&beats, act, (size_t)n, &c, err);
     if (rc)
         err_prefix(err, "%s", path);
+    session_result(NULL, &r, path, 0, (double)n / a->fps);
+    r.tempo = tempo_of_beats(&beats, act, (size_t)n, a->fps);
     for (size_t i = 0; i < beats.n; i++)
         beats.v[i].time += a->o.start_time;
-    session_result(NULL, &r, path, 0, (double)n / a->fps);
     r.beats = &beats;
-    r.tempo = tempo_of_beats(&beats);
     r.meter = meter_of_beats(&beats);
     if (!rc)
         rc = task_write(b, format_find(a->o.common.format), &r, err);
@@ -182,6 +182,7 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
         (!a->o.common.output || !strcmp(a->o.common.output, "-")))
         return cmd_usage_error("beats", "--click - and the beats cannot both "
                                "go to stdout: give -o FILE");
+    a->o.all_beats = a->threshold >= 0; /* who asks for them gets them */
     rc = set_config(a, &a->o.dbn, !a->no_downbeats);
     return rc == CMD_GO ? task_run(usage, &a->o, n, operands) : rc;
 }

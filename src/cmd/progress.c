@@ -36,7 +36,7 @@ void progress_rate(char *buf, size_t n, double heard, double seconds)
     double rate = seconds > 0 ? heard / seconds : 0;
 
     *buf = '\0';
-    if (rate > 0)
+    if (rate >= 0.05)
         snprintf(buf, n, rate < 10 ? ", %.1f times real time"
                                    : ", %.0f times real time", rate);
 }

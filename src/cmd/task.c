@@ -39,6 +39,7 @@ struct work {
     int16_t *sound; /* of formats that need it; n_sound samples, with room */
     size_t n_sound, sound_cap;
     struct click *click; /* --click; NULL: not asked for */
+    float peak;          /* the greatest sample; -1: no samples came */
 };
 
 void task_options_init(struct task_options *o)
@@ -147,13 +148,15 @@ static int label_beats(struct work *w, const struct scores *s, struct err *err)
     TRY(columns(&act, s, column, 2, err));
     c.fps = s->head->rate;
     rc = dbn_decode(&w->beats, act, (size_t)s->n, &c, err);
+    if (!o->all_beats && !beats_are_heard(&w->beats))
+        beats_release(&w->beats);
+    w->tempo = tempo_of_beats(&w->beats, act, (size_t)s->n, c.fps);
     if (!rc && o->save_activations)
         rc = save_activations(o->save_activations, o->common.force, act, s->n,
                               err);
     free(act);
     for (size_t i = 0; i < w->beats.n; i++)
         w->beats.v[i].time += o->start_time;
-    w->tempo = tempo_of_beats(&w->beats);
     w->meter = meter_of_beats(&w->beats);
     return rc;
 }
@@ -228,11 +231,38 @@ static void shift(struct work *w, double by)
     shift_segments(&w->key_over_time, by);
 }
 
+/* ---- silence ---- */
+
+/* No sample is above -80 dBFS. Hidden states are not known to be silent, and
+ * what has no frame has no labels. */
+static int is_silent(const struct work *w, const struct analysis *a)
+{
+    return w->peak >= 0 && w->peak < 1e-4f && w->n && a->scores[0].n;
+}
+
+/* A model says of silence what it says of the quietest music it knew. */
+static void label_silence(struct work *w, double duration)
+{
+    release_labels(w);
+    w->tempo = (struct tempo){ NAN, NAN };
+    w->meter = 0;
+    segments_append(&w->chords, 0, duration, "N", 1);
+    segments_append(&w->structure, 0, duration,
+                    w->options->boundaries_only ? "" : "silence", 1);
+    segments_append(&w->key_over_time, 0, duration, "N", 1);
+}
+
 /* ---- sound for pages ---- */
 
 static int sound_rate(const struct work *w)
 {
     return w->session.model->config.sample_rate;
+}
+
+static int has_sound(const struct work *w)
+{
+    return w->n_sound && w->n_sound <= (size_t)SOUND_MAX_S *
+                                       (size_t)sound_rate(w);
 }
 
 /* As much as one more than the most, which is then too much. */
@@ -241,6 +271,8 @@ static int keep_sound(void *ctx, const float *x, int64_t n, struct err *err)
     struct work *w = ctx;
     size_t most = (size_t)SOUND_MAX_S * (size_t)sound_rate(w) + 1;
 
+    for (int64_t i = 0; i < n; i++)
+        w->peak = fmaxf(w->peak, fabsf(x[i]));
     if (w->click)
         TRY(click_push(w->click, x, n, err));
     for (int64_t i = 0; i < n && w->n_sound < most && w->format->needs_sound;
@@ -250,12 +282,6 @@ static int keep_sound(void *ctx, const float *x, int64_t n, struct err *err)
             (int16_t)lrintf(fmaxf(-32768, fminf(32767, x[i] * 32768)));
     }
     return 0;
-}
-
-static int has_sound(const struct work *w)
-{
-    return w->n_sound && w->n_sound <= (size_t)SOUND_MAX_S *
-                                       (size_t)sound_rate(w);
 }
 
 /* ---- labels to lines ---- */
@@ -331,6 +357,7 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     int rc = 0;
 
     w->n_sound = 0;
+    w->peak = -1;
     if (w->options->click)
         TRY(click_new(&w->click, sound_rate(w), err));
     analyser_progress(w->analyser, batch_progress, b);
@@ -340,6 +367,8 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         rc = label(w, w->task[i], &a.scores[i], a.duration, err);
     if (rc)
         return err_prefix(err, "%s", name);
+    if (is_silent(w, &a))
+        label_silence(w, a.duration);
     shift(w, a.start);
     fill_result(w, &r, name, &a);
     sound = (struct sound){ w->sound, w->n_sound, sound_rate(w) };
@@ -375,6 +404,7 @@ static int open_work(struct work *w, int worker, const struct session *first,
     struct task_options *o = w->options;
     struct analyser_config c = { .task = w->name, .window_s = o->window_s,
                                  .hop_s = o->hop_s, .rate = o->rate, .ctx = w,
+                                 .emit_samples = keep_sound,
                                  .common = &o->common };
 
     TRY(session_open(&w->session, &o->common, worker, first, err));
@@ -383,8 +413,6 @@ static int open_work(struct work *w, int worker, const struct session *first,
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
                        "embed and tokenize only", w->session.model->path);
     c.n_tasks = w->n;
-    if (w->format->needs_sound || o->click)
-        c.emit_samples = keep_sound;
     return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
 }
 

@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         frames = MAX_FRAMES;
     memcpy(act, data + sizeof(h), frames * 2 * sizeof(float));
     if (!dbn_decode(&b, act, frames, &c, &err)) {
-        struct tempo t = tempo_of_beats(&b);
+        struct tempo t = tempo_of_beats(&b, NULL, 0, 0);
 
         for (size_t i = 0; i < b.n; i++)
             if (!isfinite(b.v[i].time) || b.v[i].position < !!c.downbeats ||
