@@ -8,6 +8,9 @@
 
 static int get(struct csv *c)
 {
+    if (c->start_at < c->start_n)
+        return c->start[c->start_at++];
+    c->start_at = c->start_n = 0;
     if (c->f)
         return getc_unlocked(c->f);
     return c->at < c->end ? (unsigned char)*c->at++ : EOF;
@@ -17,7 +20,9 @@ static void unget(struct csv *c, int ch)
 {
     if (ch == EOF)
         return;
-    if (c->f)
+    if (c->start_at)
+        c->start_at--;
+    else if (c->f)
         ungetc(ch, c->f);
     else
         c->at--;
@@ -35,15 +40,10 @@ int csv_open(struct csv *c, const char *path, char sep, struct err *err)
     c->f = fopen(path, "rb");
     if (!c->f)
         return err_sys(err, "%s: cannot open", path);
-    for (const char *bom = "\xef\xbb\xbf"; *bom; bom++) {
-        int ch = getc(c->f);
-
-        if (ch == (unsigned char)*bom)
-            continue;
-        /* no text begins with a part of the mark */
-        unget(c, ch);
-        break;
-    }
+    /* read to find the mark, and the table's own where it is none */
+    c->start_n = (int)fread(c->start, 1, sizeof(c->start), c->f);
+    if (c->start_n == 3 && !memcmp(c->start, "\xef\xbb\xbf", 3))
+        c->start_n = 0;
     return 0;
 }
 

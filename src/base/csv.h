@@ -27,6 +27,8 @@ struct csv {
     const char *name;
     /* private */
     FILE *f;
+    unsigned char start[3]; /* first bytes of f, start_at of start_n taken */
+    int start_at, start_n;
     const char *at, *end;
     int next_line;
     char sep;

@@ -15,6 +15,9 @@ static const struct {
     { "a,b\nc,d\n", "a|b;c|d;", ',', 2 },
     { "a,b\r\nc,d", "a|b;c|d;", ',', 2 },
     { "\xef\xbb\xbf" "a\n", "a;", ',', 1 },
+    { "\xef\xbb" "a,b\n", "\xef\xbb" "a|b;", ',', 1 }, /* no mark */
+    { "\xef,b\n\n", "\xef|b;", ',', 1 },
+    { "\n\n\na\n", "a;", ',', 4 },
     { "\"a,b\",\"say \"\"x\"\"\"\n", "a,b|say \"x\";", ',', 1 },
     { "1,\"two\nlines\",3\n4\n", "1|two\nlines|3;4;", ',', 3 },
     { "a,,\n,\n", "a||;|;", ',', 2 },
