@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 
 static int get(struct csv *c)
@@ -89,7 +90,7 @@ static int quoted(struct csv *c, struct err *err)
             }
         }
         c->next_line += ch == '\n';
-        if (c->row.len >= CSV_MAX_ROW)
+        if (c->row.len >= LIMIT_CSV_ROW)
             return csv_bad(c, err, "this row is longer than 16 MiB");
         if (!ch)
             return csv_bad(c, err, "holds a zero byte: not a text file");
@@ -119,7 +120,7 @@ static int field(struct csv *c, int *stop, struct err *err)
                                    "quotes is written \"\"");
         if (!ch)
             return csv_bad(c, err, "holds a zero byte: not a text file");
-        if (c->row.len >= CSV_MAX_ROW)
+        if (c->row.len >= LIMIT_CSV_ROW)
             return csv_bad(c, err, "this row is longer than 16 MiB");
         strbuf_addch(&c->row, (char)ch);
     }
@@ -153,7 +154,7 @@ int csv_next(struct csv *c, bool *more, struct err *err)
     *more = skip_empty(c);
     c->line = c->next_line;
     while (*more) {
-        if (c->n == CSV_MAX_FIELDS)
+        if (c->n == LIMIT_CSV_FIELDS)
             return csv_bad(c, err, "this row has more than 4096 fields");
         ARRAY_GROW(c->offset, c->n, c->cap);
         c->offset[c->n++] = c->row.len;

@@ -12,12 +12,25 @@
 
 #include "base/xalloc.h"
 
+/* A size that is known is refused before anything is read. */
+static int check_size(int fd, const char *name, size_t max, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < 0 ||
+        (uintmax_t)st.st_size <= max)
+        return 0;
+    return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes; see LIMITS in "
+                   "mfm(1)", name, max);
+}
+
 static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
                     struct err *err)
 {
     char buf[65536];
     size_t total = 0;
 
+    TRY(check_size(fd, name, max, err));
     for (;;) {
         ssize_t n = read(fd, buf, sizeof(buf));
 
@@ -29,8 +42,8 @@ static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
             return 0;
         total += (size_t)n;
         if (total > max)
-            return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes", name,
-                           max);
+            return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes; see "
+                           "LIMITS in mfm(1)", name, max);
         strbuf_add(out, buf, (size_t)n);
     }
 }

@@ -67,9 +67,14 @@ int gunzip_read(struct strbuf *out, const char *path, size_t max,
     struct strbuf packed = STRBUF_INIT;
     int rc = file_read(&packed, path, max, err);
 
-    if (!rc && !is_gzip(packed.s, packed.len))
+    if (!rc && !is_gzip(packed.s, packed.len) && !out->len) {
+        struct strbuf empty = *out; /* exchanged: no copy of a large file */
+
+        *out = packed;
+        packed = empty;
+    } else if (!rc && !is_gzip(packed.s, packed.len)) {
         strbuf_add(out, packed.s, packed.len);
-    else if (!rc)
+    } else if (!rc)
         rc = unpack(out, &packed, path, max, err);
     strbuf_release(&packed);
     return rc;

@@ -13,10 +13,9 @@
 #include "annot/read.h"
 #include "audio/stem.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "cmd/labels.h"
-
-enum { SPOOL_MOST = 0x7fffffff };
 
 static struct label_item *add(struct labelset *set)
 {
@@ -211,7 +210,7 @@ static int spool(struct labelset *set, const char *path, struct err *err)
     struct strbuf text = STRBUF_INIT;
     const char *suffix;
     FILE *f = NULL;
-    int fd, rc = file_read(&text, path, SPOOL_MOST, err);
+    int fd, rc = file_read(&text, path, LIMIT_LABELS, err);
 
     if (rc)
         goto out;

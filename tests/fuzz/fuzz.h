@@ -1,7 +1,7 @@
 /* fuzz.h - what the fuzz targets share.
  *
  * A target is one function that takes any bytes and aborts where mfm breaks a
- * promise; the sanitizers find the rest. With configure --enable-fuzz (CC=clang)
+ * promise; the sanitizers find the rest. With configure --enable-fuzz CC=clang
  * libFuzzer drives it, else replay.c does, in make check. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Any files below the root of a dataset: refused, or songs in order whose labels
- * can be read. The first line of the input is the name of the dataset; a line
- * "=== PATH" begins a file. */
+/* Any files below the root of a dataset: refused, or songs in order whose
+ * labels can be read. The first line of the input is the name of the dataset; a
+ * line "=== PATH" begins a file. */
 #include <math.h>
 
 #include "base/log.h"
