@@ -24,8 +24,10 @@ static int check_size(int fd, const char *name, size_t max, struct err *err)
                    "mfm(1)", name, max);
 }
 
-static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
-                    struct err *err)
+typedef void taker(void *ctx, const void *data, size_t n);
+
+static int read_all(taker *take, void *ctx, int fd, const char *name,
+                    size_t max, struct err *err)
 {
     char buf[65536];
     size_t total = 0;
@@ -44,23 +46,44 @@ static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
         if (total > max)
             return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes; see "
                            "LIMITS in mfm(1)", name, max);
-        strbuf_add(out, buf, (size_t)n);
+        take(ctx, buf, (size_t)n);
     }
+}
+
+static int open_and_read(taker *take, void *ctx, const char *path, size_t max,
+                         struct err *err)
+{
+    int fd, rc;
+
+    if (!strcmp(path, "-"))
+        return read_all(take, ctx, STDIN_FILENO, "stdin", max, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, "%s: cannot open", path);
+    rc = read_all(take, ctx, fd, path, max, err);
+    close(fd);
+    return rc;
+}
+
+static void take_text(void *out, const void *data, size_t n)
+{
+    strbuf_add(out, data, n);
 }
 
 int file_read(struct strbuf *out, const char *path, size_t max,
               struct err *err)
 {
-    int fd, rc;
+    return open_and_read(take_text, out, path, max, err);
+}
 
-    if (!strcmp(path, "-"))
-        return read_all(out, STDIN_FILENO, "stdin", max, err);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, "%s: cannot open", path);
-    rc = read_all(out, fd, path, max, err);
-    close(fd);
-    return rc;
+static void take_file(void *f, const void *data, size_t n)
+{
+    fwrite(data, 1, n, f);
+}
+
+int file_read_to(FILE *f, const char *path, size_t max, struct err *err)
+{
+    return open_and_read(take_file, f, path, max, err);
 }
 
 int file_map(struct file_map *m, const char *path, struct err *err)

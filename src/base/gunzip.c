@@ -67,15 +67,16 @@ int gunzip_read(struct strbuf *out, const char *path, size_t max,
     struct strbuf packed = STRBUF_INIT;
     int rc = file_read(&packed, path, max, err);
 
-    if (!rc && !is_gzip(packed.s, packed.len) && !out->len) {
-        struct strbuf empty = *out; /* exchanged: no copy of a large file */
+    if (!rc && is_gzip(packed.s, packed.len)) {
+        rc = unpack(out, &packed, path, max, err);
+    } else if (!rc && out->len) {
+        strbuf_add(out, packed.s, packed.len);
+    } else if (!rc) { /* exchanged: no copy of a large file */
+        struct strbuf empty = *out;
 
         *out = packed;
         packed = empty;
-    } else if (!rc && !is_gzip(packed.s, packed.len)) {
-        strbuf_add(out, packed.s, packed.len);
-    } else if (!rc)
-        rc = unpack(out, &packed, path, max, err);
+    }
     strbuf_release(&packed);
     return rc;
 }
