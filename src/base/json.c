@@ -53,17 +53,18 @@ static int measure(struct json_text *t, const char **stop, struct err *err)
             break;
     }
     *stop = p < end ? p + 1 : end;
-    count_to(t, depth < 1 ? t->at : *stop);
+    if (depth < LIMIT_JSON_DEPTH && values <= LIMIT_JSON_VALUES &&
+        (*stop < end || end == t->end))
+        return 0;
+    count_to(t, *stop);
     if (depth >= LIMIT_JSON_DEPTH)
         return err_set(err, ERR_FORMAT, "JSON that is nested %d deep",
                        LIMIT_JSON_DEPTH);
     if (values > LIMIT_JSON_VALUES)
         return err_set(err, ERR_FORMAT, "JSON of more than %d values",
                        LIMIT_JSON_VALUES);
-    if (*stop == end && end < t->end)
-        return err_set(err, ERR_FORMAT, "JSON of more than %d bytes",
-                       LIMIT_JSON_BYTES);
-    return 0;
+    return err_set(err, ERR_FORMAT, "JSON of more than %d bytes",
+                   LIMIT_JSON_BYTES);
 }
 
 int json_next(cJSON **out, struct json_text *t, struct err *err)

@@ -47,7 +47,7 @@ END_TEST
 
 START_TEST(json_next_counts_lines)
 {
-    const char *text = "\n{\"a\":\n\"}\\\"]\"} [1,\n2]\n\n3 {\"b\":\n x}";
+    const char *text = "\n{\"a\":\n\"}\\\"]\"} [1,\n2]\n\n3 {\"b\":\n x\n\n";
     static const int line[] = { 2, 3, 6 };
     struct json_text t = json_text_of(text, strlen(text));
     struct err err;
