@@ -8,13 +8,8 @@
 #include <string.h>
 
 #include "annot/chordname.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
-
-enum {
-    MAX_BARS = 1000,
-    MAX_REPEATS = 100,
-    MAX_CHORDS = 1000000
-};
 
 /* A line with its time; text is borrowed and cut up. */
 struct phrase {
@@ -114,7 +109,7 @@ static int repeats(const char *text)
         if (*text == 'x' && isdigit((unsigned char)text[1])) {
             long n = strtol(text + 1, NULL, 10);
 
-            return n < 1 || n > MAX_REPEATS ? 0 : (int)n;
+            return n < 1 || n > LIMIT_REPEATS ? 0 : (int)n;
         }
     return 1;
 }
@@ -127,7 +122,7 @@ static int read_bars(struct bars *b, int *times, const struct lines *l,
 
     for (s = s + 1; (end = strchr(s, '|')); s = end + 1) {
         *end = 0;
-        if (++n > MAX_BARS)
+        if (++n > LIMIT_BARS)
             return bad(l, p, err, "more than 1000 bars");
         if (lines_only_space(s)) /* "||" */
             continue;
@@ -154,7 +149,7 @@ static int emit_chords(struct annotation *out, double end,
         return 0;
     }
     rc = read_bars(&b, &times, l, p, err);
-    if (!rc && out->spans.n + b.n * (size_t)times > MAX_CHORDS)
+    if (!rc && out->spans.n + b.n * (size_t)times > LIMIT_CHORDS)
         rc = bad(l, p, err, "more than a million chords");
     scale = (end - p->time) / (b.length * times);
     for (int k = 0; k < times && !rc; k++)

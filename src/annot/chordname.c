@@ -3,9 +3,8 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
-
-enum { MAX_DEGREES = 64 };
 
 #define TRIAD(a, b) (1u | 1u << (a) | 1u << (b))
 #define TETRAD(a, b, c) (TRIAD(a, b) | 1u << (c))
@@ -53,7 +52,7 @@ struct degree {
 };
 
 struct degrees {
-    struct degree at[MAX_DEGREES + 3]; /* + what a shorthand may imply */
+    struct degree at[LIMIT_CHORD_DEGREES + 3]; /* + what a shorthand implies */
     int n;
 };
 
@@ -122,7 +121,7 @@ static int read_degrees(struct degrees *ds, const char **s, const char *label,
         }
         if (!read_degree(s, &d))
             return bad(err, label, "a scale degree is b.. or #.. and 1 to 13");
-        if (ds->n == MAX_DEGREES)
+        if (ds->n == LIMIT_CHORD_DEGREES)
             return bad(err, label, "more than 64 scale degrees");
         degrees_add(ds, d);
     } while (*(*s)++ == ',');

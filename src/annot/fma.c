@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "annot/lines.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
@@ -42,7 +43,7 @@ static int read_header(struct fma *f, struct err *err)
         { "artist", "name", &f->artist },
         { "track", "duration", &f->duration },
     };
-    bool in_group[ARRAY_LEN(wanted)][CSV_MAX_FIELDS];
+    bool in_group[ARRAY_LEN(wanted)][LIMIT_CSV_FIELDS];
     size_t n;
     bool more;
 

@@ -10,15 +10,10 @@
 #include "annot/keytext.h"
 #include "base/gunzip.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 
-enum {
-    MAX_BYTES = 1 << 30,
-    MAX_BEATS = 100000,
-    MAX_STEPS = 12
-};
-
-static const double max_time = 1e6;  /* s */
+static const double max_time = LIMIT_TIME;  /* s */
 static const double min_step = 1e-6; /* keeps slopes finite */
 
 /* ---- the text: songs one by one ---- */
@@ -27,7 +22,7 @@ int hooktheory_open(struct hooktheory *h, const char *path, struct err *err)
 {
     *h = (struct hooktheory){ .name = path };
     strbuf_init(&h->text);
-    TRY(gunzip_read(&h->text, path, MAX_BYTES, err));
+    TRY(gunzip_read(&h->text, path, LIMIT_HOOKTHEORY, err));
     h->at = h->text.s;
     h->end = h->at + h->text.len;
     return 0;
@@ -284,7 +279,7 @@ static int read_steps(int *step, int *n, const cJSON *list, const char *where,
     if (!cJSON_IsArray(list))
         return err_set(err, ERR_FORMAT, "%s.%s: not a list", where, name);
     cJSON_ArrayForEach(v, list) {
-        if (*n == MAX_STEPS || !cJSON_IsNumber(v) ||
+        if (*n == LIMIT_STEPS || !cJSON_IsNumber(v) ||
             !(v->valuedouble >= 1 && v->valuedouble <= 24) ||
             v->valuedouble != floor(v->valuedouble))
             return err_set(err, ERR_FORMAT, "%s.%s: not up to 12 steps of 1 to "
@@ -316,7 +311,7 @@ static int take_beats(struct annotation *out, const struct clip *c,
             double at = 0;
 
             snprintf(where, sizeof(where), "meters[%d]", i);
-            TRY(json_double(v, where, "beat", 1, -MAX_BEATS, MAX_BEATS, &at,
+            TRY(json_double(v, where, "beat", 1, -LIMIT_BEATS, LIMIT_BEATS, &at,
                             err));
             if (at > b)
                 break;
@@ -345,14 +340,15 @@ static int take_chord(struct annotation *out, const struct clip *c,
                       struct err *err)
 {
     double onset = 0, offset = 0, limit = c->beats;
-    int root = 0, inversion = 0, step[MAX_STEPS], n;
+    int root = 0, inversion = 0, step[LIMIT_STEPS], n;
     char *label;
 
-    TRY(json_double(v, where, "onset", 1, -MAX_BEATS, MAX_BEATS, &onset, err));
-    TRY(json_double(v, where, "offset", 1, -MAX_BEATS, MAX_BEATS, &offset,
+    TRY(json_double(v, where, "onset", 1, -LIMIT_BEATS, LIMIT_BEATS, &onset,
+                    err));
+    TRY(json_double(v, where, "offset", 1, -LIMIT_BEATS, LIMIT_BEATS, &offset,
                     err));
     TRY(json_int(v, where, "root_pitch_class", 1, 0, 11, &root, err));
-    TRY(json_int(v, where, "inversion", 0, 0, MAX_STEPS, &inversion, err));
+    TRY(json_int(v, where, "inversion", 0, 0, LIMIT_STEPS, &inversion, err));
     TRY(read_steps(step, &n, get(v, "root_position_intervals"), where,
                    "root_position_intervals", err));
     if (offset < onset)
@@ -360,7 +356,7 @@ static int take_chord(struct annotation *out, const struct clip *c,
     if (v->next) {
         double next = 0;
 
-        TRY(json_double(v->next, where, "onset", 1, -MAX_BEATS, MAX_BEATS,
+        TRY(json_double(v->next, where, "onset", 1, -LIMIT_BEATS, LIMIT_BEATS,
                         &next, err));
         if (next < onset)
             return err_set(err, ERR_FORMAT, "%s: the next one begins before "
@@ -407,18 +403,18 @@ static int take_keys(struct annotation *out, const struct clip *c,
                      struct err *err)
 {
     const cJSON *list = get(c->annotations, "keys"), *v;
-    double last = -MAX_BEATS - 1;
+    double last = -LIMIT_BEATS - 1;
     int i = 0;
 
     if (!cJSON_IsArray(list) || !list->child)
         return err_set(err, ERR_FORMAT, "keys: none");
     cJSON_ArrayForEach(v, list) {
         char where[60], label[20];
-        int tonic = 0, step[MAX_STEPS], n;
+        int tonic = 0, step[LIMIT_STEPS], n;
         double beat = 0, next = c->beats;
 
         snprintf(where, sizeof(where), "keys[%d]", i++);
-        TRY(json_double(v, where, "beat", 1, -MAX_BEATS, MAX_BEATS, &beat,
+        TRY(json_double(v, where, "beat", 1, -LIMIT_BEATS, LIMIT_BEATS, &beat,
                         err));
         TRY(json_int(v, where, "tonic_pitch_class", 1, 0, 11, &tonic, err));
         TRY(read_steps(step, &n, get(v, "scale_degree_intervals"), where,
@@ -428,8 +424,8 @@ static int take_keys(struct annotation *out, const struct clip *c,
                            where);
         last = beat;
         if (v->next)
-            TRY(json_double(v->next, where, "beat", 1, -MAX_BEATS, MAX_BEATS,
-                            &next, err));
+            TRY(json_double(v->next, where, "beat", 1, -LIMIT_BEATS,
+                            LIMIT_BEATS, &next, err));
         snprintf(label, sizeof(label), "%s %s", hook_note_names[tonic],
                  mode_name(step, n));
         append_span(out, c, fmax(beat, 0), fmin(next, c->beats), label);
@@ -448,7 +444,7 @@ static int take(struct annotation *out, struct clip *c,
     if (!cJSON_IsObject(c->annotations))
         return err_set(err, ERR_FORMAT, "annotations: none");
     TRY(json_double(c->annotations, "annotations", "num_beats", 1, 0,
-                    MAX_BEATS, &c->beats, err));
+                    LIMIT_BEATS, &c->beats, err));
     TRY(alignment_read(&c->a, s, err));
     if (!(time_of(&c->a, 0) >= -max_time) ||
         !(time_of(&c->a, c->beats) <= max_time))

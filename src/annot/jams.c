@@ -9,9 +9,10 @@
 
 #include "annot/keytext.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 
-static const double max_time = 1e6; /* s: 11 days */
+static const double max_time = LIMIT_TIME; /* s: 11 days */
 
 /* An annotation that is being read, with its observation. */
 struct cursor {

@@ -9,12 +9,8 @@
 #include <strings.h>
 
 #include "annot/keyname.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
-
-enum {
-    MAX_TEXT = 200,
-    MAX_KEYS = 24
-};
 
 /* One of the keys in a text: borrowed words, NULL where it has none. */
 struct part {
@@ -85,14 +81,14 @@ static int parse_parts(struct part *part, int *n, char *s, const char *text,
         const char *mode = mode_of(word);
 
         if (mode && *n == first) { /* "C major / minor" */
-            if (!first || *n == MAX_KEYS)
+            if (!first || *n == LIMIT_KEYS)
                 return bad(err, text, "a mode without a tonic");
             part[*n] = (struct part){ part[first - 1].tonic, mode };
             ++*n;
         } else if (mode && !part[*n - 1].mode) {
             for (int i = first; i < *n; i++)
                 part[i].mode = mode;
-        } else if (mode || *n == MAX_KEYS) {
+        } else if (mode || *n == LIMIT_KEYS) {
             return bad(err, text, "two modes for one tonic, or too many keys");
         } else if (*n > first && part[*n - 1].mode) {
             return bad(err, text, "text behind the mode; several keys stand "
@@ -125,7 +121,7 @@ static void open_up(char *s)
 static int parse_all(struct tags *out, char *s, const char *text,
                      struct err *err)
 {
-    struct part part[MAX_KEYS];
+    struct part part[LIMIT_KEYS];
     int n = 0, rc = 0;
     size_t had = out->n;
 
@@ -152,14 +148,14 @@ static int parse_all(struct tags *out, char *s, const char *text,
 
 int keytext_parse(struct tags *out, const char *text, struct err *err)
 {
-    char buf[MAX_TEXT + 1];
+    char buf[LIMIT_KEY_TEXT + 1];
     size_t len;
 
     text += strspn(text, " \t\r\v\f\n");
     len = strlen(text);
     while (len && isspace((unsigned char)text[len - 1]))
         len--;
-    if (len > MAX_TEXT)
+    if (len > LIMIT_KEY_TEXT)
         return bad(err, text, "too long for a key");
     memcpy(buf, text, len);
     buf[len] = 0;
@@ -266,7 +262,7 @@ static double confidence_of(double mtg)
 /* Whether a mode stands anywhere: "C" alone is a torn file. */
 static bool has_mode(const char *line)
 {
-    char buf[MAX_TEXT + 1], *s = buf, *word;
+    char buf[LIMIT_KEY_TEXT + 1], *s = buf, *word;
 
     snprintf(buf, sizeof(buf), "%s", line);
     for (char *c = buf; *c; c++)
@@ -304,7 +300,7 @@ static int parse_one(struct annotation *out, struct lines *l, char *line,
 /* Whether the line begins with two times. */
 static bool is_span(const char *line)
 {
-    char *copy = xstrndup(line, MAX_TEXT), *s = copy;
+    char *copy = xstrndup(line, LIMIT_KEY_TEXT), *s = copy;
     double v;
     bool yes = lines_number(&v, lines_column(&s)) &&
                lines_number(&v, lines_column(&s));

@@ -9,16 +9,15 @@
 
 #include "annot/keytext.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-
-enum { MAX_BYTES = 1 << 26 };
 
 int lab_open(struct strbuf *text, struct lines *l, const char *path,
              struct err *err)
 {
     strbuf_init(text);
-    TRY(file_read(text, path, MAX_BYTES, err));
+    TRY(file_read(text, path, LIMIT_LABELS, err));
     if (strlen(text->s) != text->len)
         return err_set(err, ERR_FORMAT, "%s: holds a zero byte: not a text "
                        "file in ASCII or UTF-8", path);

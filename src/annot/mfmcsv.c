@@ -8,8 +8,9 @@
 #include "annot/keytext.h"
 #include "annot/lines.h"
 #include "base/csv.h"
+#include "base/limits.h"
 
-static const double max_time = 1e6; /* s */
+static const double max_time = LIMIT_TIME; /* s */
 static const char header[] = "task,start,end,label,confidence";
 enum { TASK, START, END, LABEL, CONFIDENCE };
 

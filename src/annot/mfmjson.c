@@ -6,9 +6,10 @@
 
 #include "annot/keytext.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 
-static const double max_time = 1e6; /* s */
+static const double max_time = LIMIT_TIME; /* s */
 
 static const cJSON *get(const cJSON *obj, const char *name)
 {

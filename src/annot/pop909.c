@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "annot/chordname.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
-
-enum { MAX_UNITS = 100000 }; /* bars or beats of a song */
 
 bool pop909_is_phrases(const char *line)
 {
@@ -34,7 +33,7 @@ int pop909_parse_phrases(struct segments *out, struct lines *l,
         char label[2] = { *s, 0 };
         double bars = strtod(s + 1, &s);
 
-        if (!(bars >= 1) || at + bars > MAX_UNITS) {
+        if (!(bars >= 1) || at + bars > LIMIT_UNITS) {
             segments_release(out);
             return lines_bad(l, err, "a phrase of no bar, or too many bars");
         }
@@ -56,7 +55,7 @@ static int parse_chord(struct segments *out, double *at, struct lines *l,
     close++;
     if (!lines_number(&bass, lines_column(&close)) ||
         !lines_number(&beats, lines_column(&close)) ||
-        !(beats > 0 && *at + beats <= MAX_UNITS))
+        !(beats > 0 && *at + beats <= LIMIT_UNITS))
         return lines_bad(l, err, "behind the notes stand no bass note and "
                                  "length in beats");
     if (chordname_parse(&c, label, false, err) == ERR_FORMAT)

@@ -22,10 +22,9 @@
 #include "annot/sonic.h"
 #include "base/gunzip.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-
-enum { MAX_BYTES = 1 << 29 };
 
 /* A file that is being read, and where its labels go. */
 struct reading {
@@ -71,27 +70,18 @@ static int read_hooktheory(const struct reading *r, struct err *err)
     return rc;
 }
 
-static int line_of(const struct reading *r, const char *at)
-{
-    int line = 1;
-
-    for (const char *s = r->text.s; s < at; s++)
-        line += *s == '\n';
-    return line;
-}
-
-static int read_object(const struct reading *r, const cJSON *root, bool only,
-                       const char *at, struct err *err)
+/* line: of a text with more than one; else 0. */
+static int read_object(const struct reading *r, const cJSON *root, int line,
+                       struct err *err)
 {
     struct annotation a;
     struct strbuf name = STRBUF_INIT;
     int rc;
 
     annotation_init(&a);
-    if (only)
-        strbuf_addstr(&name, r->path);
-    else
-        strbuf_addf(&name, "%s:%d", r->path, line_of(r, at));
+    strbuf_addstr(&name, r->path);
+    if (line)
+        strbuf_addf(&name, ":%d", line);
     if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(root, "annotations")))
         rc = jams_parse(&a, root, name.s, r->task, err);
     else if (mfmjson_is(root))
@@ -106,24 +96,23 @@ static int read_object(const struct reading *r, const cJSON *root, bool only,
 
 static int read_json(const struct reading *r, const char *at, struct err *err)
 {
-    const char *end = r->text.s + r->text.len, *next = NULL;
+    const char *end = r->text.s + r->text.len;
+    struct json_text t = json_text_of(at, (size_t)(end - at));
     bool only = true;
     int rc = 0;
 
     if (hooktheory_is(at, (size_t)(end - at)))
         return read_hooktheory(r, err);
-    while (!rc && !lines_only_space(at)) {
-        cJSON *root;
+    while (!rc && !lines_only_space(t.at)) {
+        cJSON *root = NULL;
+        struct err why;
 
-        at += strspn(at, " \t\r\n");
-        root = cJSON_ParseWithLengthOpts(at, (size_t)(end - at), &next, 0);
-        if (!root)
-            return err_set(err, ERR_FORMAT, "%s:%d: not valid JSON", r->path,
-                           line_of(r, next && next < end ? next : at));
-        only = only && lines_only_space(next);
-        rc = read_object(r, root, only, at, err);
+        rc = json_next(&root, &t, &why);
+        if (rc)
+            return err_set(err, rc, "%s:%d: %s", r->path, t.line, why.msg);
+        only = only && lines_only_space(t.at);
+        rc = read_object(r, root, only ? 0 : t.line, err);
         cJSON_Delete(root);
-        at = next;
     }
     return rc;
 }
@@ -398,7 +387,7 @@ int annot_read_many(const char *path, enum annot_task task, annot_visit *visit,
 {
     struct reading r = { .path = path, .text = STRBUF_INIT, .task = task,
                          .visit = visit, .ctx = ctx };
-    int rc = gunzip_read(&r.text, path, MAX_BYTES, err);
+    int rc = gunzip_read(&r.text, path, LIMIT_LABELS, err);
 
     if (!rc)
         rc = read_text(&r, err);

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 
 static int get(struct csv *c)
 {
+    if (c->start_at < c->start_n)
+        return c->start[c->start_at++];
+    c->start_at = c->start_n = 0;
     if (c->f)
         return getc_unlocked(c->f);
     return c->at < c->end ? (unsigned char)*c->at++ : EOF;
@@ -17,7 +21,9 @@ static void unget(struct csv *c, int ch)
 {
     if (ch == EOF)
         return;
-    if (c->f)
+    if (c->start_at)
+        c->start_at--;
+    else if (c->f)
         ungetc(ch, c->f);
     else
         c->at--;
@@ -35,15 +41,10 @@ int csv_open(struct csv *c, const char *path, char sep, struct err *err)
     c->f = fopen(path, "rb");
     if (!c->f)
         return err_sys(err, "%s: cannot open", path);
-    for (const char *bom = "\xef\xbb\xbf"; *bom; bom++) {
-        int ch = getc(c->f);
-
-        if (ch == (unsigned char)*bom)
-            continue;
-        /* no text begins with a part of the mark */
-        unget(c, ch);
-        break;
-    }
+    /* read to find the mark, and the table's own where it is none */
+    c->start_n = (int)fread(c->start, 1, sizeof(c->start), c->f);
+    if (c->start_n == 3 && !memcmp(c->start, "\xef\xbb\xbf", 3))
+        c->start_n = 0;
     return 0;
 }
 
@@ -89,7 +90,7 @@ static int quoted(struct csv *c, struct err *err)
             }
         }
         c->next_line += ch == '\n';
-        if (c->row.len >= CSV_MAX_ROW)
+        if (c->row.len >= LIMIT_CSV_ROW)
             return csv_bad(c, err, "this row is longer than 16 MiB");
         if (!ch)
             return csv_bad(c, err, "holds a zero byte: not a text file");
@@ -119,7 +120,7 @@ static int field(struct csv *c, int *stop, struct err *err)
                                    "quotes is written \"\"");
         if (!ch)
             return csv_bad(c, err, "holds a zero byte: not a text file");
-        if (c->row.len >= CSV_MAX_ROW)
+        if (c->row.len >= LIMIT_CSV_ROW)
             return csv_bad(c, err, "this row is longer than 16 MiB");
         strbuf_addch(&c->row, (char)ch);
     }
@@ -153,7 +154,7 @@ int csv_next(struct csv *c, bool *more, struct err *err)
     *more = skip_empty(c);
     c->line = c->next_line;
     while (*more) {
-        if (c->n == CSV_MAX_FIELDS)
+        if (c->n == LIMIT_CSV_FIELDS)
             return csv_bad(c, err, "this row has more than 4096 fields");
         ARRAY_GROW(c->offset, c->n, c->cap);
         c->offset[c->n++] = c->row.len;

@@ -14,11 +14,6 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 
-enum {
-    CSV_MAX_FIELDS = 4096,
-    CSV_MAX_ROW = 1 << 24 /* bytes */
-};
-
 /* Declared with csv_open or csv_open_text; a zeroed struct can be released. */
 struct csv {
     char **field; /* of the row last read: n strings, owned by the table */
@@ -27,6 +22,8 @@ struct csv {
     const char *name;
     /* private */
     FILE *f;
+    unsigned char start[3]; /* first bytes of f, start_at of start_n taken */
+    int start_at, start_n;
     const char *at, *end;
     int next_line;
     char sep;
@@ -45,7 +42,7 @@ void csv_release(struct csv *c);
 
 /* Reads a row. *more is false, and n is 0, behind the last one. ERR_FORMAT with
  * "NAME:LINE: " for a quote without its partner, text behind a closing quote, a
- * zero byte, or more than the limits above; ERR_IO. */
+ * zero byte, or more than the limits (limits.h); ERR_IO. */
 int csv_next(struct csv *c, bool *more, struct err *err);
 
 /* The number of the column that the row last read (a header) names, or -1. */

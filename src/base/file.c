@@ -12,12 +12,27 @@
 
 #include "base/xalloc.h"
 
-static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
-                    struct err *err)
+/* A size that is known is refused before anything is read. */
+static int check_size(int fd, const char *name, size_t max, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < 0 ||
+        (uintmax_t)st.st_size <= max)
+        return 0;
+    return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes; see LIMITS in "
+                   "mfm(1)", name, max);
+}
+
+typedef void taker(void *ctx, const void *data, size_t n);
+
+static int read_all(taker *take, void *ctx, int fd, const char *name,
+                    size_t max, struct err *err)
 {
     char buf[65536];
     size_t total = 0;
 
+    TRY(check_size(fd, name, max, err));
     for (;;) {
         ssize_t n = read(fd, buf, sizeof(buf));
 
@@ -29,25 +44,46 @@ static int read_all(struct strbuf *out, int fd, const char *name, size_t max,
             return 0;
         total += (size_t)n;
         if (total > max)
-            return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes", name,
-                           max);
-        strbuf_add(out, buf, (size_t)n);
+            return err_set(err, ERR_FORMAT, "%s: larger than %zu bytes; see "
+                           "LIMITS in mfm(1)", name, max);
+        take(ctx, buf, (size_t)n);
     }
+}
+
+static int open_and_read(taker *take, void *ctx, const char *path, size_t max,
+                         struct err *err)
+{
+    int fd, rc;
+
+    if (!strcmp(path, "-"))
+        return read_all(take, ctx, STDIN_FILENO, "stdin", max, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, "%s: cannot open", path);
+    rc = read_all(take, ctx, fd, path, max, err);
+    close(fd);
+    return rc;
+}
+
+static void take_text(void *out, const void *data, size_t n)
+{
+    strbuf_add(out, data, n);
 }
 
 int file_read(struct strbuf *out, const char *path, size_t max,
               struct err *err)
 {
-    int fd, rc;
+    return open_and_read(take_text, out, path, max, err);
+}
 
-    if (!strcmp(path, "-"))
-        return read_all(out, STDIN_FILENO, "stdin", max, err);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, "%s: cannot open", path);
-    rc = read_all(out, fd, path, max, err);
-    close(fd);
-    return rc;
+static void take_file(void *f, const void *data, size_t n)
+{
+    fwrite(data, 1, n, f);
+}
+
+int file_read_to(FILE *f, const char *path, size_t max, struct err *err)
+{
+    return open_and_read(take_file, f, path, max, err);
 }
 
 int file_map(struct file_map *m, const char *path, struct err *err)

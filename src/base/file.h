@@ -8,9 +8,12 @@
 #include "base/strbuf.h"
 
 /* Appends the whole of path ("-" is stdin) to *out. More than max bytes is
- * ERR_FORMAT; a directory, a missing file or a failed read is ERR_IO. */
+ * ERR_FORMAT, at once where the size is known; a directory, a missing file or a
+ * failed read is ERR_IO. */
 int file_read(struct strbuf *out, const char *path, size_t max,
               struct err *err);
+/* The same into a file that is open; failed writes show in ferror(f). */
+int file_read_to(FILE *f, const char *path, size_t max, struct err *err);
 
 /* A file mapped read-only. A zeroed struct can be released. */
 struct file_map {

@@ -67,10 +67,16 @@ int gunzip_read(struct strbuf *out, const char *path, size_t max,
     struct strbuf packed = STRBUF_INIT;
     int rc = file_read(&packed, path, max, err);
 
-    if (!rc && !is_gzip(packed.s, packed.len))
-        strbuf_add(out, packed.s, packed.len);
-    else if (!rc)
+    if (!rc && is_gzip(packed.s, packed.len)) {
         rc = unpack(out, &packed, path, max, err);
+    } else if (!rc && out->len) {
+        strbuf_add(out, packed.s, packed.len);
+    } else if (!rc) { /* exchanged: no copy of a large file */
+        struct strbuf empty = *out;
+
+        *out = packed;
+        packed = empty;
+    }
     strbuf_release(&packed);
     return rc;
 }

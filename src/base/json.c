@@ -2,48 +2,113 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 
-enum { JSON_MAX_BYTES = 1 << 28 };
-
-static int line_of(const char *text, const char *at)
+struct json_text json_text_of(const char *text, size_t len)
 {
-    int line = 1;
+    return (struct json_text){ text, text + len, text, 1 };
+}
 
-    for (; text < at; text++)
-        line += *text == '\n';
-    return line;
+static void count_to(struct json_text *t, const char *to)
+{
+    for (; t->counted < to; t->counted++)
+        t->line += *t->counted == '\n';
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Sets *stop behind the list or object at t->at, by its brackets and quotes
+ * alone, so that cJSON, which needs forty times the bytes, is not given more
+ * than the limits. */
+static int measure(struct json_text *t, const char **stop, struct err *err)
+{
+    const char *p = t->at, *end = t->end;
+    int depth = 0, values = 0;
+    bool quoted = false;
+
+    end = end - p > LIMIT_JSON_BYTES ? p + LIMIT_JSON_BYTES : end;
+    for (; p < end; p++) {
+        if (*p == '\\' && quoted)
+            p++;
+        else if (*p == '"')
+            quoted = !quoted;
+        else if (quoted)
+            continue;
+        else if (*p == ',' || *p == '{' || *p == '[')
+            values++;
+        if (quoted)
+            continue;
+        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+        if (depth < 1 || depth >= LIMIT_JSON_DEPTH ||
+            values > LIMIT_JSON_VALUES)
+            break;
+    }
+    *stop = p < end ? p + 1 : end;
+    if (depth < LIMIT_JSON_DEPTH && values <= LIMIT_JSON_VALUES &&
+        (*stop < end || end == t->end))
+        return 0;
+    count_to(t, *stop);
+    if (depth >= LIMIT_JSON_DEPTH)
+        return err_set(err, ERR_FORMAT, "JSON that is nested %d deep",
+                       LIMIT_JSON_DEPTH);
+    if (values > LIMIT_JSON_VALUES)
+        return err_set(err, ERR_FORMAT, "JSON of more than %d values",
+                       LIMIT_JSON_VALUES);
+    return err_set(err, ERR_FORMAT, "JSON of more than %d bytes",
+                   LIMIT_JSON_BYTES);
+}
+
+int json_next(cJSON **out, struct json_text *t, struct err *err)
+{
+    const char *stop = t->end, *fault = NULL;
+
+    while (t->at < t->end && is_space(*t->at))
+        t->at++;
+    count_to(t, t->at);
+    if (t->at < t->end && (*t->at == '{' || *t->at == '['))
+        TRY(measure(t, &stop, err));
+    *out = cJSON_ParseWithLengthOpts(t->at, (size_t)(stop - t->at), &fault, 0);
+    if (*out) {
+        t->at = fault;
+        return 0;
+    }
+    if (fault && fault <= t->end)
+        count_to(t, fault);
+    return err_set(err, ERR_FORMAT, "not valid JSON");
 }
 
 int json_parse(cJSON **out, const char *text, size_t len, struct err *err)
 {
-    const char *end = NULL;
-    cJSON *v = cJSON_ParseWithLengthOpts(text, len, &end, 0);
-    const char *stop = text + len;
+    struct json_text t = json_text_of(text, len);
+    struct err why = { 0 };
+    int rc = json_next(out, &t, &why);
 
-    if (v) {
-        while (end < stop && strchr(" \t\r\n", *end))
-            end++;
-        if (end == stop || !*end) {
-            *out = v;
+    if (!rc) {
+        while (t.at < t.end && is_space(*t.at))
+            t.at++;
+        if (t.at == t.end || !*t.at)
             return 0;
-        }
-        cJSON_Delete(v);
+        cJSON_Delete(*out);
+        *out = NULL;
+        count_to(&t, t.at);
+        rc = err_set(&why, ERR_FORMAT, "not valid JSON");
     }
-    if (!end || end > stop)
-        end = stop;
-    return err_set(err, ERR_FORMAT, "not valid JSON (line %d)",
-                   line_of(text, end));
+    return err_set(err, rc, "%s (line %d)", why.msg, t.line);
 }
 
 int json_read(cJSON **out, const char *path, struct err *err)
 {
     struct strbuf sb = STRBUF_INIT;
-    int rc = file_read(&sb, path, JSON_MAX_BYTES, err);
+    int rc = file_read(&sb, path, LIMIT_JSON_BYTES, err);
 
     if (!rc) {
         rc = json_parse(out, sb.s, sb.len, err);

@@ -13,8 +13,20 @@
 
 /* Parses text of len bytes (one value, nothing but white space behind it).
  * Returns 0 and sets *out, freed with cJSON_Delete; or ERR_FORMAT with the line
- * of the fault. Nesting is bounded by cJSON (1000). */
+ * of the fault, also beyond the limits of limits.h: bytes, values, depth. */
 int json_parse(cJSON **out, const char *text, size_t len, struct err *err);
+
+/* Values one after another, as in NDJSON. */
+struct json_text {
+    const char *at, *end;
+    const char *counted; /* private: where line is */
+    int line; /* where the value last read begins, or its fault is */
+};
+struct json_text json_text_of(const char *text, size_t len);
+
+/* Reads the value at t->at and moves that behind it; as json_parse, but
+ * messages name no line. The lines of a text are counted once in all. */
+int json_next(cJSON **out, struct json_text *t, struct err *err);
 
 /* A whole file; messages begin with its name. */
 int json_read(cJSON **out, const char *path, struct err *err);

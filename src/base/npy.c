@@ -6,12 +6,8 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
-
-enum {
-    MAX_HEADER = 10000, /* numpy's own cap for files that are not trusted */
-    MAX_STRINGS = 1 << 26
-};
 
 /* ---- the header: a Python dict literal ---- */
 
@@ -255,9 +251,9 @@ static int read_header(struct npy *a, FILE *f, const char *name, int magic_read,
     len = b[0] | (size_t)b[1] << 8;
     if (width == 4)
         len |= (size_t)b[2] << 16 | (size_t)b[3] << 24;
-    if (len > MAX_HEADER)
+    if (len > LIMIT_NPY_HEADER)
         return err_set(err, ERR_FORMAT, "%s: .npy header of %zu bytes, the "
-                       "limit is %d", name, len, MAX_HEADER);
+                       "limit is %d", name, len, LIMIT_NPY_HEADER);
     text = calloc(1, len + 1);
     if (!text)
         return err_set(err, ERR_NOMEM, "%s: no memory", name);
@@ -282,8 +278,9 @@ int npy_read_stream(struct npy *a, FILE *f, const char *name, int magic_read,
     for (int k = 0; k < a->ndim; k++)
         if (__builtin_mul_overflow(a->count, a->dim[k], &a->count))
             return err_set(err, ERR_FORMAT, "%s: shape overflows", name);
-    if (a->size && a->count > INT64_MAX / 2 / a->size)
-        return err_set(err, ERR_FORMAT, "%s: shape overflows", name);
+    if (a->size && a->count > LIMIT_NPY / a->size)
+        return err_set(err, ERR_FORMAT, "%s: an array of more than %lld bytes; "
+                       "see LIMITS in mfm(1)", name, (long long)LIMIT_NPY);
     rc = read_data(a, f, name, err);
     if (!rc && swap)
         swap_bytes(a->data, (size_t)a->count * (size_t)a->size,
@@ -409,9 +406,10 @@ int npy_strings(const struct npy *a, char ***out, const char *name,
 
     if (a->type != 'U' && a->type != 'S')
         return err_set(err, ERR_UNSUPPORTED, "%s: not an array of text", name);
-    /* text of no length takes no bytes: the file does not bound the count */
-    v = a->count > MAX_STRINGS ? NULL
-                               : calloc((size_t)a->count + 1, sizeof(*v));
+    if (a->count > LIMIT_NPY_STRINGS)
+        return err_set(err, ERR_FORMAT, "%s: more than %d strings; see LIMITS "
+                       "in mfm(1)", name, LIMIT_NPY_STRINGS);
+    v = calloc((size_t)a->count + 1, sizeof(*v));
     if (!v)
         return err_set(err, ERR_NOMEM, "%s: no memory for %lld strings", name,
                        (long long)a->count);

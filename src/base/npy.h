@@ -38,8 +38,8 @@ int npy_floats(const struct npy *a, float **out, struct err *err);
 
 /* An array of text: '<Un' as UTF-8, '|Sn' as it is. *out gets count strings,
  * each and *out itself freed by the caller; name is for messages. ERR_FORMAT
- * for numbers that are no Unicode character, ERR_UNSUPPORTED for other types,
- * ERR_NOMEM (also for more than 2^26 strings). */
+ * for numbers that are no Unicode character and for too many (limits.h),
+ * ERR_UNSUPPORTED for other types, ERR_NOMEM. */
 int npy_strings(const struct npy *a, char ***out, const char *name,
                 struct err *err);
 

@@ -6,11 +6,10 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 
 enum {
-    MAX_ENTRIES = 1 << 20,
-    MAX_NAME = 1000,
     END_SIZE = 22,
     END64_SIZE = 56,
     LOCATOR_SIZE = 20,
@@ -86,7 +85,7 @@ static int find_directory(const struct zip *z, struct directory *d,
     }
     if (d->offset > limit || d->size > limit - d->offset)
         return bad(z, "the directory is outside the file", err);
-    if (d->n > MAX_ENTRIES || d->n > d->size / CENTRAL_SIZE)
+    if (d->n > LIMIT_ZIP_ENTRIES || d->n > d->size / CENTRAL_SIZE)
         return bad(z, "more entries announced than there can be", err);
     return 0;
 }
@@ -151,7 +150,7 @@ static int read_entry(struct zip *z, const unsigned char *p, uint64_t left,
     *used = CENTRAL_SIZE + name + extra + get(p + 32, 2);
     if (*used > left)
         return bad(z, "the directory is cut off", err);
-    if (name < 1 || name > MAX_NAME || memchr(p + CENTRAL_SIZE, 0, name))
+    if (name < 1 || name > LIMIT_ZIP_NAME || memchr(p + CENTRAL_SIZE, 0, name))
         return bad(z, "an entry has no proper name", err);
     e->name = xstrndup((const char *)p + CENTRAL_SIZE, name);
     z->n++;

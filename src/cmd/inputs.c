@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cmd/inputs.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 #include "audio/stem.h"
 #include "audio/walk.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
@@ -88,7 +88,7 @@ static int add_list(struct inputs *in, const struct cmd_common *c,
 {
     struct strbuf list = STRBUF_INIT;
     char sep = c->nul ? '\0' : '\n', *p, *end;
-    int rc = file_read(&list, c->files_from, SIZE_MAX / 2, err);
+    int rc = file_read(&list, c->files_from, LIMIT_LIST, err);
 
     if (rc)
         goto out;
@@ -103,6 +103,11 @@ static int add_list(struct inputs *in, const struct cmd_common *c,
         if (!end)
             end = list.s + list.len;
         *end = '\0';
+        if (in->n >= LIMIT_INPUTS) {
+            rc = err_set(err, ERR_FORMAT, "%s: names more than %d files; see "
+                         "LIMITS in mfm(1)", c->files_from, LIMIT_INPUTS);
+            break;
+        }
         if (*p && stem_is_audio(p))
             add(in, c, xstrdup(p), NULL); /* a million stats take long */
         else if (*p)

@@ -13,10 +13,9 @@
 #include "annot/read.h"
 #include "audio/stem.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "cmd/labels.h"
-
-enum { SPOOL_MOST = 0x7fffffff };
 
 static struct label_item *add(struct labelset *set)
 {
@@ -152,16 +151,31 @@ static int only_space(const char *s, size_t n)
     return 1;
 }
 
+/* A file may be larger than the memory, or a hole: of a line that is too long
+ * no more is looked at than shows it. */
+static size_t line_length(const char *at, const char *end)
+{
+    size_t most = (size_t)LIMIT_JSON_BYTES + 1, n = (size_t)(end - at);
+    const char *stop;
+
+    n = n < most ? n : most;
+    stop = memchr(at, '\n', n);
+    return stop ? (size_t)(stop - at) : n;
+}
+
 static int open_lines(struct labelset *set, struct err *err)
 {
     const char *at = (const char *)set->map.data, *end = at + set->map.size;
     size_t number = 0;
 
     while (at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t len = (size_t)((stop ? stop : end) - at);
+        size_t len = line_length(at, end);
 
         number++;
+        if (len > LIMIT_JSON_BYTES)
+            return err_set(err, ERR_FORMAT, "%s:%zu: a line of more than %d "
+                           "bytes; see LIMITS in mfm(1)", set->name, number,
+                           LIMIT_JSON_BYTES);
         if (!only_space(at, len)) {
             char *stem = stem_of_line(at, len);
             struct label_item *item;
@@ -187,15 +201,17 @@ static int open_lines(struct labelset *set, struct err *err)
 static int has_lines(const struct file_map *map)
 {
     const char *s = (const char *)map->data;
-    const char *stop = map->size ? memchr(s, '\n', map->size) : NULL;
-    size_t first = stop ? (size_t)(stop - s) : map->size, len = first;
+    size_t first, len;
     char *stem;
 
-    while (len && strchr(" \t\r", s[len - 1]))
-        len--;
-    if (!len || *s != '{' || s[len - 1] != '}')
+    if (!map->size || *s != '{')
         return 0;
-    if (stop && !only_space(stop + 1, map->size - first - 1))
+    first = len = line_length(s, s + map->size);
+    while (only_space(s + len - 1, 1))
+        len--;
+    if (s[len - 1] != '}')
+        return 0;
+    if (first < map->size && !only_space(s + first + 1, map->size - first - 1))
         return 1;
     stem = stem_of_line(s, len);
     free(stem);
@@ -204,28 +220,22 @@ static int has_lines(const struct file_map *map)
 
 /* ---- files ---- */
 
-/* Copies a pipe to a temporary file, named by what it holds. */
+/* Copies a pipe to a temporary file. */
 static int spool(struct labelset *set, const char *path, struct err *err)
 {
     const char *dir = getenv("TMPDIR");
-    struct strbuf text = STRBUF_INIT;
-    const char *suffix;
     FILE *f = NULL;
-    int fd, rc = file_read(&text, path, SPOOL_MOST, err);
+    int fd, rc = 0;
 
-    if (rc)
-        goto out;
-    suffix = *text.s == '{' ? ".json" : "";
-    set->spool = xasprintf("%s/mfm-eval-XXXXXX%s", dir && *dir ? dir : P_tmpdir,
-                           suffix);
-    fd = mkstemps(set->spool, (int)strlen(suffix));
+    set->spool = xasprintf("%s/mfm-eval-XXXXXX", dir && *dir ? dir : P_tmpdir);
+    fd = mkstemp(set->spool);
     f = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!f || fwrite(text.s, 1, text.len, f) != text.len || fflush(f))
+    if (f)
+        rc = file_read_to(f, path, LIMIT_LABELS, err);
+    if (!rc && (!f || fflush(f) || ferror(f)))
         rc = err_sys(err, "%s: cannot write", set->spool);
     if (f)
         fclose(f);
-out:
-    strbuf_release(&text);
     return rc;
 }
 
@@ -264,7 +274,7 @@ static int take_song(void *ctx, const char *id, struct annotation *a,
 
 static int open_file(struct labelset *set, const char *path, struct err *err)
 {
-    if (is_json(path)) {
+    if (set->spool || is_json(path)) {
         TRY(file_map(&set->map, path, err));
         if (has_lines(&set->map))
             return open_lines(set, err);

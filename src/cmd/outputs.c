@@ -10,6 +10,7 @@
 #include "audio/stem.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 
 struct stem {
@@ -121,12 +122,11 @@ static int is_ours(const cJSON *obj)
 /* One object, or lines of which the first is one. */
 static int json_is_ours(const char *path)
 {
-    enum { MOST = 1 << 28 };
     struct strbuf text = STRBUF_INIT;
     cJSON *obj = NULL;
     int ours = 0;
 
-    if (!file_read(&text, path, MOST, NULL) &&
+    if (!file_read(&text, path, LIMIT_LABELS, NULL) &&
         (!json_parse(&obj, text.s, strcspn(text.s, "\n"), NULL) ||
          !json_parse(&obj, text.s, text.len, NULL)))
         ours = is_ours(obj);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "cmd/inputs.h"
@@ -78,7 +79,7 @@ static int parse_codes(const char *s, int *out, int most)
         char *end;
         long v = strtol(s, &end, 10);
 
-        if (end == s || v < 2 || v > 1 << 20)
+        if (end == s || v < 2 || v > LIMIT_CODES)
             return 0;
         out[n++] = (int)v;
         if (!*end)

@@ -11,9 +11,9 @@
  * tolerance of tempo evaluation. O is how sure the octave is: with the mean
  * activations e and o of even and odd beats, and m midway between beats, min(e,
  * o) / max(e, o) * (1 - m / max(e, o)): near 0 where every second beat alone,
- * or twice as many, would fit as well. act (n, 2) are the activations of the beats
- * at fps frames a second, whose times begin with frame 0; without them (NULL)
- * O is 1. */
+ * or twice as many, would fit as well. act (n, 2) are the activations of the
+ * beats at fps frames a second, whose times begin with frame 0; without them
+ * (NULL) O is 1. */
 struct tempo tempo_of_beats(const struct beats *b, const float *act, size_t n,
                             double fps);
 

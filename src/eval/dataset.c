@@ -12,12 +12,11 @@
 
 #include "annot/read.h"
 #include "annot/section.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "eval/datasets/private.h"
 #include "eval/split.h"
-
-enum { MAX_SONGS = 1000000 };
 
 static const struct descriptor *const kinds[] = {
     &dataset_harmonix, &dataset_gtzan, &dataset_hooktheory,
@@ -47,8 +46,9 @@ struct song *dataset_add(struct dataset *d, const char *id, struct err *err)
 {
     struct song *s;
 
-    if (d->n == MAX_SONGS) {
-        err_set(err, ERR_FORMAT, "%s: more than %d songs", d->root, MAX_SONGS);
+    if (d->n == LIMIT_SONGS) {
+        err_set(err, ERR_FORMAT, "%s: more than %d songs", d->root,
+                LIMIT_SONGS);
         return NULL;
     }
     ARRAY_GROW(d->song, d->n, d->cap);
@@ -191,9 +191,9 @@ int dataset_list(char ***out, size_t *n, const char *dir, struct err *err)
     while (!rc && (errno = 0, item = readdir(stream))) {
         if (*item->d_name == '.')
             continue;
-        if (*n == MAX_SONGS) {
+        if (*n == LIMIT_SONGS) {
             rc = err_set(err, ERR_FORMAT, "%s: more than %d files", dir,
-                         MAX_SONGS);
+                         LIMIT_SONGS);
             break;
         }
         ARRAY_GROW(*out, *n, cap);

@@ -6,9 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
-
-enum { MAX_LABELS = 1024 }; /* bounds the table to 8 MiB */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -129,10 +128,10 @@ int contingency_init(struct contingency *c, const struct span_list *ref,
         c->same += r[i] == e[i];
     c->rows = renumber(r, n, names);
     c->cols = renumber(e, n, names);
-    if (c->rows > MAX_LABELS || c->cols > MAX_LABELS)
+    if (c->rows > LIMIT_KINDS || c->cols > LIMIT_KINDS)
         rc = err_set(err, ERR_ARG, "%zu reference and %zu estimated labels "
                      "differ, more than %d on a side: are they functions of "
-                     "segments?", c->rows, c->cols, MAX_LABELS);
+                     "segments?", c->rows, c->cols, LIMIT_KINDS);
     else
         count(c, r, e, n);
     free(e);

@@ -6,19 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "model/melstack.h"
 
 /* Limits leave room above anything sensible, and keep products of two of them
  * far from overflow. */
-enum {
-    MAX_WIDTH = 65536,
-    MAX_LAYERS = 1000,
-    MAX_CLASSES = 10000,
-    MAX_PARTS = 64, /* token streams, heads */
-    MAX_OUTPUTS = 1 << 24 /* codes of all streams */
-};
-
 static const char *const encoder_types[] = { "conformer", "bert", "mel", NULL };
 static const char *const bert_norms[] = { "pre", "post", NULL };
 static const char *const token_types[] = { "random", "kmeans", "rvq", NULL };
@@ -104,9 +97,9 @@ static int parse_convs(const cJSON *o, const char *name, int out[], int *n,
     for (int i = 0; i < count; i++) {
         v = cJSON_IsArray(a) ? cJSON_GetArrayItem(a, i) : a;
         if (!cJSON_IsNumber(v) || v->valuedouble != v->valueint ||
-            v->valueint < 1 || v->valueint > MAX_WIDTH)
+            v->valueint < 1 || v->valueint > LIMIT_WIDTH)
             return err_set(err, ERR_FORMAT, "encoder.%s: not integers in "
-                           "1..%d", name, MAX_WIDTH);
+                           "1..%d", name, LIMIT_WIDTH);
         out[i] = v->valueint;
     }
     return 0;
@@ -145,7 +138,7 @@ static int parse_bert(struct bert_config *b, const cJSON *o, struct err *err)
     TRY(parse_convs(o, "conv_dim", b->conv_dim, &n, err));
     b->n_convs = n;
     TRY(json_int(o, p, "pos_kernel", 0, 1, 4096, &b->pos_kernel, err));
-    return json_int(o, p, "pos_groups", 0, 1, MAX_WIDTH, &b->pos_groups, err);
+    return json_int(o, p, "pos_groups", 0, 1, LIMIT_WIDTH, &b->pos_groups, err);
 }
 
 static int parse_encoder(struct model_config *c, const cJSON *json,
@@ -164,14 +157,14 @@ static int parse_encoder(struct model_config *c, const cJSON *json,
         TRY(parse_strides(o, e->time_strides, err));
     if (e->type == ENCODER_MEL)
         return melstack_parse(e, o, c->mel.bands, err);
-    TRY(json_int(o, p, "dim", 1, 2, MAX_WIDTH, &e->dim, err));
-    TRY(json_int(o, p, "layers", 1, 1, MAX_LAYERS, &e->layers, err));
-    TRY(json_int(o, p, "heads", 1, 1, MAX_WIDTH, &e->heads, err));
-    TRY(json_int(o, p, "ffn", 1, 1, MAX_WIDTH, &e->ffn, err));
+    TRY(json_int(o, p, "dim", 1, 2, LIMIT_WIDTH, &e->dim, err));
+    TRY(json_int(o, p, "layers", 1, 1, LIMIT_LAYERS, &e->layers, err));
+    TRY(json_int(o, p, "heads", 1, 1, LIMIT_WIDTH, &e->heads, err));
+    TRY(json_int(o, p, "ffn", 1, 1, LIMIT_WIDTH, &e->ffn, err));
     if (e->type == ENCODER_BERT)
         return parse_bert(&e->bert, o, err);
     TRY(json_int(o, p, "kernel", 1, 1, 1023, &e->kernel, err));
-    return json_int(o, p, "conv_dim", 1, 1, MAX_WIDTH, &e->conv_dim, err);
+    return json_int(o, p, "conv_dim", 1, 1, LIMIT_WIDTH, &e->conv_dim, err);
 }
 
 static int parse_kmeans(struct token_config *t, const cJSON *o,
@@ -197,9 +190,9 @@ static int parse_token(struct token_config *t, const cJSON *o, const char *path,
     if (is_kmeans)
         TRY(parse_kmeans(t, o, path, err));
     TRY(json_int(o, path, "stack", !is_kmeans, 1, 64, &t->stack, err));
-    TRY(json_int(o, path, "dim", !is_kmeans, 1, MAX_WIDTH, &t->dim, err));
-    TRY(json_int(o, path, "codes", 1, 2, 1 << 20, &t->codes, err));
-    return json_int(o, path, "stages", 0, 1, MAX_PARTS, &t->stages, err);
+    TRY(json_int(o, path, "dim", !is_kmeans, 1, LIMIT_WIDTH, &t->dim, err));
+    TRY(json_int(o, path, "codes", 1, 2, LIMIT_CODES, &t->codes, err));
+    return json_int(o, path, "stages", 0, 1, LIMIT_PARTS, &t->stages, err);
 }
 
 static int parse_tokens(struct model_config *c, const cJSON *json,
@@ -210,9 +203,9 @@ static int parse_tokens(struct model_config *c, const cJSON *json,
 
     if (!a)
         return 0; /* a model that only annotates needs none */
-    if (!cJSON_IsArray(a) || cJSON_GetArraySize(a) > MAX_PARTS)
+    if (!cJSON_IsArray(a) || cJSON_GetArraySize(a) > LIMIT_PARTS)
         return err_set(err, ERR_FORMAT, "tokens: not an array of up to %d",
-                       MAX_PARTS);
+                       LIMIT_PARTS);
     c->tokens = xcalloc((size_t)cJSON_GetArraySize(a) + 1, sizeof(*c->tokens));
     cJSON_ArrayForEach(o, a) {
         snprintf(path, sizeof(path), "tokens[%d]", c->n_tokens);
@@ -228,9 +221,9 @@ static int parse_classes(struct head_config *h, const cJSON *o,
     const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "classes"), *v;
     int n = cJSON_IsArray(a) ? cJSON_GetArraySize(a) : 0;
 
-    if (n < 1 || n > MAX_CLASSES)
+    if (n < 1 || n > LIMIT_CLASSES)
         return err_set(err, ERR_FORMAT, "%s.classes: not an array of 1..%d "
-                       "strings", path, MAX_CLASSES);
+                       "strings", path, LIMIT_CLASSES);
     h->classes = xcalloc((size_t)n, sizeof(*h->classes));
     cJSON_ArrayForEach(v, a) {
         if (!cJSON_IsString(v) || !*v->valuestring)
@@ -281,7 +274,7 @@ static int parse_head(struct head_config *h, const cJSON *o, int layers,
     if (!cJSON_IsObject(o))
         return err_set(err, ERR_FORMAT, "%s: not an object", path);
     h->task = xstrdup(o->string);
-    TRY(json_int(o, path, "hidden", 0, 0, MAX_WIDTH, &h->hidden, err));
+    TRY(json_int(o, path, "hidden", 0, 0, LIMIT_WIDTH, &h->hidden, err));
     TRY(parse_rate(h, o, path, err));
     TRY(parse_word(o, path, "activation", activations, &activation, err));
     h->activation = (enum head_activation)activation;
@@ -298,9 +291,9 @@ static int parse_heads(struct model_config *c, const cJSON *json,
 
     if (!o)
         return 0;
-    if (!cJSON_IsObject(o) || cJSON_GetArraySize(o) > MAX_PARTS)
+    if (!cJSON_IsObject(o) || cJSON_GetArraySize(o) > LIMIT_PARTS)
         return err_set(err, ERR_FORMAT, "heads: not an object of up to %d",
-                       MAX_PARTS);
+                       LIMIT_PARTS);
     c->heads = xcalloc((size_t)cJSON_GetArraySize(o) + 1, sizeof(*c->heads));
     cJSON_ArrayForEach(v, o) {
         if (config_head(c, v->string))
@@ -463,10 +456,10 @@ static int check_tokens(const struct model_config *c, struct err *err)
                                : "the encoder has a hidden state", hop);
         outputs += (int64_t)t->codes * t->stages;
     }
-    if (config_streams(c) > MAX_PARTS || outputs > MAX_OUTPUTS)
+    if (config_streams(c) > LIMIT_PARTS || outputs > LIMIT_OUTPUTS)
         return err_set(err, ERR_FORMAT, "tokens: %d streams of %lld codes, up "
                        "to %d of %d are possible", config_streams(c),
-                       (long long)outputs, MAX_PARTS, MAX_OUTPUTS);
+                       (long long)outputs, LIMIT_PARTS, LIMIT_OUTPUTS);
     return 0;
 }
 

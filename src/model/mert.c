@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 
 static const char first_conv[] = "feature_extractor.conv_layers.0.conv.weight";
-
-enum { MAX_WIDTH = 65536 };
 
 /* ---- the tensors of a configuration ---- */
 
@@ -136,9 +135,9 @@ static int read_convs(const cJSON *json, const char *name, int out[], int *n,
         const cJSON *v = cJSON_GetArrayItem(a, i);
 
         if (!cJSON_IsNumber(v) || v->valuedouble != v->valueint ||
-            v->valueint < 1 || v->valueint > MAX_WIDTH)
+            v->valueint < 1 || v->valueint > LIMIT_WIDTH)
             return err_set(err, ERR_FORMAT, "%s[%d]: not an integer in 1..%d",
-                           name, i, MAX_WIDTH);
+                           name, i, LIMIT_WIDTH);
         out[i] = v->valueint;
     }
     return 0;
@@ -156,14 +155,16 @@ static int read_encoder(struct model_config *c, const cJSON *json,
     e->layers = e->heads = 12;
     e->ffn = 3072;
     config_bert_defaults(b, 512);
-    TRY(json_int(json, "", "hidden_size", 0, 2, MAX_WIDTH, &e->dim, err));
-    TRY(json_int(json, "", "num_hidden_layers", 0, 1, 1000, &e->layers, err));
-    TRY(json_int(json, "", "num_attention_heads", 0, 1, MAX_WIDTH, &e->heads,
+    TRY(json_int(json, "", "hidden_size", 0, 2, LIMIT_WIDTH, &e->dim, err));
+    TRY(json_int(json, "", "num_hidden_layers", 0, 1, LIMIT_LAYERS,
+                 &e->layers, err));
+    TRY(json_int(json, "", "num_attention_heads", 0, 1, LIMIT_WIDTH, &e->heads,
                  err));
-    TRY(json_int(json, "", "intermediate_size", 0, 1, MAX_WIDTH, &e->ffn, err));
+    TRY(json_int(json, "", "intermediate_size", 0, 1, LIMIT_WIDTH, &e->ffn,
+                 err));
     TRY(json_int(json, "", "num_conv_pos_embeddings", 0, 1, 4096,
                  &b->pos_kernel, err));
-    TRY(json_int(json, "", "num_conv_pos_embedding_groups", 0, 1, MAX_WIDTH,
+    TRY(json_int(json, "", "num_conv_pos_embedding_groups", 0, 1, LIMIT_WIDTH,
                  &b->pos_groups, err));
     TRY(read_convs(json, "conv_dim", b->conv_dim, &n, err));
     n = n ? n : b->n_convs;

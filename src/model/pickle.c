@@ -4,14 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 
-enum {
-    CHUNK = 512,            /* values allocated at a time */
-    MAX_VALUES = 4 << 20,
-    MAX_STACK = 1 << 20,
-    MAX_ITEMS = 16 << 20    /* in all containers together */
-};
+enum { CHUNK = 512 }; /* values allocated at a time */
 
 struct pickle_chunk {
     struct pickle_chunk *next;
@@ -65,7 +61,7 @@ static const unsigned char *take(struct machine *m, uint64_t n)
 
 static int push(struct machine *m, struct pickle_value *v)
 {
-    if (m->depth >= MAX_STACK)
+    if (m->depth >= LIMIT_PICKLE_STACK)
         return bad(m, "the stack is too deep");
     ARRAY_GROW(m->stack, m->depth, m->cap);
     m->stack[m->depth++] = v;
@@ -77,7 +73,7 @@ static int new_value(struct machine *m, enum pickle_kind kind,
 {
     struct pickle_chunk *c = m->p->chunk;
 
-    if (m->values++ >= MAX_VALUES)
+    if (m->values++ >= LIMIT_PICKLE_VALUES)
         return bad(m, "too many values");
     if (!c || c->n == CHUNK) {
         c = xmalloc(sizeof(*c));
@@ -124,7 +120,7 @@ static int pop(struct machine *m, struct pickle_value **out)
 static int append(struct machine *m, struct pickle_value *to,
                   struct pickle_value *v)
 {
-    if (m->items++ >= MAX_ITEMS)
+    if (m->items++ >= LIMIT_PICKLE_ITEMS)
         return bad(m, "too many items");
     if (to->n >= to->cap) {
         to->cap = to->cap ? 2 * to->cap : 2;
@@ -241,7 +237,7 @@ static int memo_put(struct machine *m, int bytes)
         return bad(m, "nothing to remember");
     i = get(p, bytes);
     /* Python numbers them as they come, one for two bytes at the least */
-    if (i > m->at || i > MAX_VALUES)
+    if (i > m->at || i > LIMIT_PICKLE_VALUES)
         return bad(m, "a memo number is too large");
     if (i >= m->n_memo) {
         room = 2 * (size_t)i + 16;
@@ -348,7 +344,7 @@ static int protocol(struct machine *m)
 
 static int push_mark(struct machine *m)
 {
-    if (m->n_mark >= MAX_STACK)
+    if (m->n_mark >= LIMIT_PICKLE_STACK)
         return bad(m, "too many marks");
     ARRAY_GROW(m->mark, m->n_mark, m->cap_mark);
     m->mark[m->n_mark++] = m->depth;

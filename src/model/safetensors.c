@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 
 /* The reference implementation's limit. */
-enum { MAX_HEADER = 100000000 };
-
 /* Where a tensor's bytes lie in the data part. */
 struct span {
     uint64_t begin, end;
@@ -227,7 +226,7 @@ int safetensors_parse(struct safetensors *st, const void *data, size_t size,
         return err_set(err, ERR_FORMAT, "%s: not a safetensors file (%zu "
                        "bytes)", name, size);
     n = get_u64(p);
-    if (n > MAX_HEADER || n > size - 8)
+    if (n > LIMIT_JSON_BYTES || n > size - 8)
         return err_set(err, ERR_FORMAT, "%s: not a safetensors file, or cut "
                        "off: a header of %llu bytes is announced, the file has "
                        "%zu", name, (unsigned long long)n, size);

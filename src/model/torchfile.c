@@ -6,18 +6,12 @@
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "base/zip.h"
 #include "model/pickle.h"
-
-enum {
-    MAX_PICKLE = 64 << 20, /* of a zip's data.pkl */
-    MAX_DEPTH = 16,        /* of nested dicts */
-    MAX_VISITS = 1 << 20,  /* values looked at when searching tensors */
-    MAX_NAME = 1000
-};
 
 /* The bytes behind one or more tensors. */
 struct storage {
@@ -284,22 +278,22 @@ static int find_tensors(struct search *s, const struct pickle_value *v,
     struct torchfile *tf = s->tf;
     size_t len = s->name.len;
 
-    if (s->visits++ > MAX_VISITS)
+    if (s->visits++ > LIMIT_PICKLE_VISITS)
         return bad(tf, "too many values", s->err);
     if (v->kind == PICKLE_CALL)
         return read_call(tf, s->name.s, v, s->err);
     if (v->kind != PICKLE_DICT)
         return 0;
-    if (depth > MAX_DEPTH)
+    if (depth > LIMIT_PICKLE_DEPTH)
         return bad(tf, "dicts are nested too deeply", s->err);
     for (size_t i = 0; i + 1 < v->n; i += 2) {
         const struct pickle_value *key = v->item[i];
 
         if (key->kind != PICKLE_STRING)
             continue; /* optimiser states are keyed by number */
-        if (memchr(key->text, 0, key->len) || len + key->len > MAX_NAME)
+        if (memchr(key->text, 0, key->len) || len + key->len > LIMIT_NAME)
             return err_set(s->err, ERR_UNSUPPORTED, "%s: a name has a zero "
-                           "byte or more than %d bytes", tf->name, MAX_NAME);
+                           "byte or more than %d bytes", tf->name, LIMIT_NAME);
         if (depth > 0)
             strbuf_addch(&s->name, '/');
         strbuf_add(&s->name, key->text, key->len);
@@ -365,8 +359,8 @@ static int locate_entries(struct torchfile *tf, struct err *err)
         if (s->type < 0)
             continue; /* an error only if a tensor that matters has it */
         strbuf_add(&name, "data/", 5);
-        strbuf_add(&name, s->key->text, s->key->len < MAX_NAME
-                                            ? s->key->len : MAX_NAME);
+        strbuf_add(&name, s->key->text, s->key->len < LIMIT_NAME
+                                            ? s->key->len : LIMIT_NAME);
         s->entry = find_member(tf, name.s);
         strbuf_release(&name);
         if (!s->entry)
@@ -394,10 +388,10 @@ static int read_zip(struct torchfile *tf, struct err *err)
                        "torch.save (no data.pkl)", tf->name);
     TRY(check_kind(tf, err));
     pickle = tf->data + e->offset;
-    if (e->size > MAX_PICKLE)
+    if (e->size > LIMIT_PICKLE)
         return bad(tf, "data.pkl is larger than 64 MiB", err);
     if (e->method != ZIP_STORED) {
-        TRY(zip_unpack(&tf->zip, e, MAX_PICKLE, &tf->pickle_copy, err));
+        TRY(zip_unpack(&tf->zip, e, LIMIT_PICKLE, &tf->pickle_copy, err));
         pickle = tf->pickle_copy;
     }
     TRY(pickle_read(&tf->pickle, pickle, e->size, tf->name, err));
@@ -418,8 +412,8 @@ static int next_pickle(const struct torchfile *tf, size_t *at,
 {
     size_t left = tf->size - *at;
 
-    TRY(pickle_read(p, tf->data + *at, left < MAX_PICKLE ? left : MAX_PICKLE,
-                    tf->name, err));
+    left = left < LIMIT_PICKLE ? left : LIMIT_PICKLE;
+    TRY(pickle_read(p, tf->data + *at, left, tf->name, err));
     *at += p->used;
     return 0;
 }

@@ -9,11 +9,11 @@
 
 #include "audio/decode.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 
 enum {
-    MAX_FILE = 1 << 30,
     MIN_BYTES_S = 250, /* no audio of use has fewer bytes in a second */
     CHUNK = 16384
 };
@@ -48,7 +48,7 @@ void lengths_read(struct lengths *l, const char *file, int rate)
 {
     struct strbuf text = STRBUF_INIT;
     char *head = xasprintf("mfm-lengths 1 %d", rate), *end, *line;
-    int bad = file_read(&text, file, MAX_FILE, NULL);
+    int bad = file_read(&text, file, LIMIT_LIST, NULL);
 
     for (line = text.s; !bad && line < text.s + text.len; line = end + 1) {
         end = line + strcspn(line, "\n");

@@ -10,13 +10,12 @@
 #include "audio/stem.h"
 #include "audio/walk.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "train/lengths.h"
-
-enum { MAX_LIST = 1 << 30 }; /* bytes */
 
 static void add(struct manifest *m, char *path)
 {
@@ -70,7 +69,7 @@ static int add_list(struct manifest *m, const char *path, struct err *err)
     struct strbuf text = STRBUF_INIT;
     const char *slash = strrchr(path, '/');
     size_t dir_len = slash ? (size_t)(slash - path) + 1 : 0;
-    int rc = file_read(&text, path, MAX_LIST, err);
+    int rc = file_read(&text, path, LIMIT_LIST, err);
     char *end;
 
     if (!rc && memchr(text.s, '\0', text.len))
@@ -81,7 +80,10 @@ static int add_list(struct manifest *m, const char *path, struct err *err)
         *end = '\0';
         if (end > p && end[-1] == '\r')
             end[-1] = '\0';
-        if (*p)
+        if (m->n >= LIMIT_INPUTS)
+            rc = err_set(err, ERR_FORMAT, "%s: names more than %d files; see "
+                         "LIMITS in mfm(1)", path, LIMIT_INPUTS);
+        else if (*p)
             add_line(m, path, dir_len, p);
     }
     strbuf_release(&text);

@@ -12,10 +12,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
-
-enum { MAX_BYTES = 1 << 30 };
 
 /* The whole line as an object whose first field is the step; else NULL. */
 static cJSON *parse_line(const char *s, size_t n, int64_t *step)
@@ -103,7 +102,7 @@ static int drop_later(const char *path, int64_t step, struct err *err)
 
     if (access(path, F_OK) && errno == ENOENT)
         return 0;
-    rc = file_read(&text, path, MAX_BYTES, err);
+    rc = file_read(&text, path, LIMIT_LIST, err);
     if (!rc) {
         k.dropped += each_line(&text, keep_line, &k);
         if (k.dropped)
@@ -212,7 +211,7 @@ static void add_row(void *ctx, const char *line, size_t n, int64_t step,
 int metrics_read(struct metrics_table *t, const char *path, struct err *err)
 {
     struct strbuf text = STRBUF_INIT;
-    int rc = file_read(&text, path, MAX_BYTES, err);
+    int rc = file_read(&text, path, LIMIT_LIST, err);
 
     memset(t, 0, sizeof(*t));
     if (!rc)

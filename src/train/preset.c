@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/suggest.h"
 #include "base/xalloc.h"
 #include "model/find.h"
-
-enum { MAX_BYTES = 1 << 20 };
 
 /* ---- keys ---- */
 
@@ -291,7 +290,7 @@ int preset_open(struct preset *p, const char *name, const char *const *set,
 
     memset(p, 0, sizeof(*p));
     TRY(preset_find(&path, name, err));
-    rc = file_read(&text, path, MAX_BYTES, err);
+    rc = file_read(&text, path, LIMIT_PRESET, err);
     if (!rc)
         rc = preset_parse(p, text.s, path, set, n, err);
     strbuf_release(&text);

@@ -11,13 +11,11 @@
 #include "audio/decode.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 
 enum {
-    MAX_LINE = 1 << 24,
-    MAX_SHARDS = 100000,
-    MAX_PIECE = 1 << 28, /* samples */
     CHUNK = 16384
 };
 #define MAX_BYTES ((int64_t)1 << 53) /* what JSON numbers hold */
@@ -149,8 +147,8 @@ static int parse_head(struct shards *s, const cJSON *o, const struct place *at,
                        "are needed", at->path, (long long)rate, s->rate);
     TRY(parse_codec(s, o, at, err));
     if (s->codec == SHARD_FLAC)
-        TRY(field(o, "piece", 1, MAX_PIECE, &s->piece, at, err));
-    if (!cJSON_IsArray(list) || n > MAX_SHARDS)
+        TRY(field(o, "piece", 1, LIMIT_SHARD_PIECE, &s->piece, at, err));
+    if (!cJSON_IsArray(list) || n > LIMIT_SHARDS)
         return bad(at, err, "\"shards\" is not a list of shards");
     s->map = xcalloc((size_t)n + 1, sizeof(*s->map));
     cJSON_ArrayForEach(e, list)
@@ -235,24 +233,34 @@ static int parse_line(struct shards *s, const char *line, size_t n,
     return rc;
 }
 
+/* A line, or the limit's length of one and a byte; 0 at the end. */
+static int next_line(struct strbuf *line, FILE *f)
+{
+    int c = 0;
+
+    strbuf_reset(line);
+    while (c != '\n' && line->len <= LIMIT_SHARD_LINE &&
+           (c = getc_unlocked(f)) != EOF)
+        strbuf_addch(line, (char)c);
+    return line->len > 0;
+}
+
 static int read_index(struct shards *s, FILE *f, const char *path,
                       struct err *err)
 {
     struct place at = { path, 0 };
+    struct strbuf line = STRBUF_INIT;
     int64_t recordings = -1;
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
     int rc = 0;
 
-    while (!rc && (n = getline(&line, &cap, f)) > 0) {
+    while (!rc && next_line(&line, f)) {
         at.line++;
-        if (n > MAX_LINE)
-            rc = bad(&at, err, "a line that is too long");
+        if (line.len > LIMIT_SHARD_LINE)
+            rc = bad(&at, err, "a line of more than 16 MiB");
         else
-            rc = parse_line(s, line, (size_t)n, &at, &recordings, err);
+            rc = parse_line(s, line.s, line.len, &at, &recordings, err);
     }
-    free(line);
+    strbuf_release(&line);
     if (!rc && ferror(f))
         rc = err_sys(err, "%s: cannot read", path);
     if (!rc && (int64_t)s->n != recordings)

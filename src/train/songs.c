@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/xalloc.h"
 #include "eval/split.h"
-
-enum { MAX_TAGS = 10000 };
 
 /* Streams of random numbers, next to those that others draw from the seed. */
 static const uint64_t ORDER = 0x736f6e6773000000u, START = 0x7374617274000000u;
@@ -227,10 +226,10 @@ int songs_tags(const struct songs *s, char ***out, int *n, struct err *err)
     const char **v;
     size_t count = collect_tags(s, &v);
 
-    if (count < 1 || count > MAX_TAGS) {
+    if (count < 1 || count > LIMIT_TAGS) {
         free(v);
         return err_set(err, ERR_ARG, "%zu different tags in the training "
-                       "songs; a head can have 1..%d", count, MAX_TAGS);
+                       "songs; a head can have 1..%d", count, LIMIT_TAGS);
     }
     *out = xcalloc(count, sizeof(**out));
     for (size_t i = 0; i < count; i++)

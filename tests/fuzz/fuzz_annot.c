@@ -2,11 +2,6 @@
 /* Any bytes as a label file of any task: refused, or labels that keep what the
  * headers promise. The first byte says which task and which name. */
 #include <math.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "annot/fma.h"
 #include "annot/keyname.h"
@@ -14,16 +9,8 @@
 #include "annot/pop909.h"
 #include "annot/read.h"
 #include "annot/section.h"
-#include "base/npy.h"
-#include "base/xalloc.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(int ok)
-{
-    if (!ok)
-        abort();
-}
+#include "cmd/labelset.h"
+#include "fuzz.h"
 
 static void check_key(const char *label)
 {
@@ -61,6 +48,23 @@ static int check(void *ctx, const char *id, struct annotation *a,
     return 0;
 }
 
+/* As eval reads it: a file may have many recordings, in lines of JSON too. */
+static void as_set(const char *path, enum annot_task task)
+{
+    struct labelset set;
+    struct err err;
+
+    if (labelset_open(&set, path, task, &err))
+        return;
+    for (size_t i = 0; i < set.n; i++) {
+        struct annotation a;
+
+        if (!labelset_read(&a, &set, i, &err))
+            annotation_release(&a);
+    }
+    labelset_release(&set);
+}
+
 /* What the front door does not lead to. */
 static void others(const char *path, const uint8_t *data, size_t size)
 {
@@ -96,22 +100,23 @@ static void others(const char *path, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = { "lab", "txt", "csv", "seg" };
-    const char *dir = getenv("TMPDIR");
-    char path[4096];
+    static const char *const names[] = { "a.lab", "a.txt", "a.csv", "a.seg",
+                                         "a.json" };
     enum annot_task task;
     struct err err;
-    FILE *f;
+    const char *name;
+    char *path;
 
     if (!size)
         return 0;
     task = data[0] % 8 % (ANNOT_TAGS + 1);
-    snprintf(path, sizeof(path), "%s/fuzz_annot.%d.%s", dir ? dir : ".",
-             (int)getpid(), names[data[0] / 8 % ARRAY_LEN(names)]);
-    f = fopen(path, "wb");
-    need(f && fwrite(data + 1, 1, size - 1, f) == size - 1 && !fclose(f));
+    name = names[data[0] / 8 % ARRAY_LEN(names)];
+    path = fuzz_file(name, data + 1, size - 1);
     annot_read_many(path, task, check, &task, &err);
-    others(path, data + 1, size - 1);
-    unlink(path);
+    if (!strcmp(name, "a.json"))
+        as_set(path, task);
+    else
+        others(path, data + 1, size - 1);
+    free(path);
     return 0;
 }

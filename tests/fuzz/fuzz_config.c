@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The configuration of a model file: any text; what is accepted is printed and
  * must be accepted again. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "fuzz.h"
 #include "model/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct model_config c = {0}, again = {0};
     struct strbuf text = STRBUF_INIT;
-    char *json = strndup((const char *)data, size);
+    char *json = xstrndup((const char *)data, size);
 
     if (!config_parse_text(&c, json, NULL)) {
         config_print(&c, &text);
-        if (config_parse_text(&again, text.s, NULL))
-            abort();
+        need(!config_parse_text(&again, text.s, NULL));
         config_release(&again);
     }
     config_release(&c);

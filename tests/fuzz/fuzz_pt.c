@@ -2,15 +2,10 @@
 /* Any bytes: refused, or tensors whose every element can be read. The bytes are
  * tried as a bare pickle too, which a mutation reaches more easily than the one
  * within a container. */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "base/log.h"
+#include "fuzz.h"
 #include "model/pickle.h"
 #include "model/torchfile.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Any bytes: refused, or tensors that lie within them. */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
+#include "fuzz.h"
 #include "model/safetensors.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,9 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct stored *t = &st.tensor[i];
         float *f;
 
-        if (t->data < data || t->data + stored_bytes(t) > data + size ||
-            safetensors_find(&st, t->name) != t)
-            abort();
+        need(t->data >= data && t->data + stored_bytes(t) <= data + size &&
+             safetensors_find(&st, t->name) == t);
         f = malloc((size_t)stored_count(t) * sizeof(*f) + 1);
         if (f)
             stored_floats(t, f, &err);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "unit.h"
 
@@ -15,6 +16,9 @@ static const struct {
     { "a,b\nc,d\n", "a|b;c|d;", ',', 2 },
     { "a,b\r\nc,d", "a|b;c|d;", ',', 2 },
     { "\xef\xbb\xbf" "a\n", "a;", ',', 1 },
+    { "\xef\xbb" "a,b\n", "\xef\xbb" "a|b;", ',', 1 }, /* no mark */
+    { "\xef,b\n\n", "\xef|b;", ',', 1 },
+    { "\n\n\na\n", "a;", ',', 4 },
     { "\"a,b\",\"say \"\"x\"\"\"\n", "a,b|say \"x\";", ',', 1 },
     { "1,\"two\nlines\",3\n4\n", "1|two\nlines|3;4;", ',', 3 },
     { "a,,\n,\n", "a||;|;", ',', 2 },
@@ -101,16 +105,16 @@ START_TEST(csv_next_has_limits)
     struct err err = { 0 };
     bool more;
 
-    for (int i = 0; i < CSV_MAX_FIELDS; i++)
+    for (int i = 0; i < LIMIT_CSV_FIELDS; i++)
         strbuf_addch(&sb, ',');
     csv_open_text(&c, sb.s, sb.len - 1, "x", ',');
-    ck_assert(!csv_next(&c, &more, &err) && c.n == CSV_MAX_FIELDS);
+    ck_assert(!csv_next(&c, &more, &err) && c.n == LIMIT_CSV_FIELDS);
     csv_release(&c);
     csv_open_text(&c, sb.s, sb.len, "x", ',');
     ck_assert_int_eq(csv_next(&c, &more, &err), ERR_FORMAT);
     csv_release(&c);
     strbuf_reset(&sb);
-    for (int i = 0; i <= CSV_MAX_ROW; i++)
+    for (int i = 0; i <= LIMIT_CSV_ROW; i++)
         strbuf_addch(&sb, 'a');
     csv_open_text(&c, sb.s, sb.len, "x", ',');
     ck_assert_int_eq(csv_next(&c, &more, &err), ERR_FORMAT);

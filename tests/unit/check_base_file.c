@@ -61,6 +61,35 @@ START_TEST(file_make_folders_below)
 }
 END_TEST
 
+/* A hole larger than any disk is refused without being read, and a text of the
+ * limit's size is not. */
+START_TEST(file_read_has_a_limit)
+{
+    char *hole = xstrdup(tree_path(&tree, "hole"));
+    struct strbuf sb = STRBUF_INIT;
+    struct err err = { 0 };
+    FILE *to = tmpfile();
+
+    tree_put(&tree, "ten", "0123456789");
+    ck_assert(!file_read(&sb, tree_path(&tree, "ten"), 10, &err));
+    ck_assert_str_eq(sb.s, "0123456789");
+    ck_assert_int_eq(file_read(&sb, tree_path(&tree, "ten"), 9, &err),
+                     ERR_FORMAT);
+    tree_put(&tree, "hole", "");
+    ck_assert(!truncate(hole, (off_t)1 << 42));
+    ck_assert_int_eq(file_read(&sb, hole, 1 << 30, &err), ERR_FORMAT);
+    ck_assert_msg(strstr(err.msg, "larger than 1073741824 bytes") != NULL,
+                  "%s", err.msg);
+    ck_assert_uint_eq(sb.len, 10);
+    ck_assert_int_eq(file_read_to(to, "/dev/zero", 1 << 20, &err), ERR_FORMAT);
+    ck_assert(ftell(to) <= 1 << 20);
+    ck_assert(!file_read_to(to, tree_path(&tree, "ten"), 10, &err));
+    fclose(to);
+    strbuf_release(&sb);
+    free(hole);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base/file");
@@ -69,6 +98,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, file_copy_is_whole_or_not_there);
     tcase_add_test(t, file_make_folders_below);
+    tcase_add_test(t, file_read_has_a_limit);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

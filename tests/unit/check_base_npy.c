@@ -104,6 +104,8 @@ static const struct bad {
     { "['descr']", ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
       ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967297,)}",
+      ERR_FORMAT }, /* more than the limit */
     { "", ERR_FORMAT },
 };
 
@@ -195,6 +197,23 @@ START_TEST(npy_strings_refuses)
 }
 END_TEST
 
+/* Text of no length takes no bytes: the file does not bound the count. */
+START_TEST(npy_strings_without_length)
+{
+    FILE *in = npy_of("{'descr': '<U0', 'fortran_order': False, "
+                      "'shape': (67108864,), }\n", "", 0);
+    struct npy a;
+    struct err err = {0};
+    char **v;
+
+    ck_assert_msg(!npy_read_stream(&a, in, "x", 0, &err), "%s", err.msg);
+    ck_assert_int_eq(npy_strings(&a, &v, "x", &err), ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "4194304 strings"));
+    npy_release(&a);
+    fclose(in);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base_npy");
@@ -208,6 +227,7 @@ int main(void)
     tcase_add_test(t, npy_write_header_reads_back);
     tcase_add_test(t, npy_strings_reads);
     tcase_add_test(t, npy_strings_refuses);
+    tcase_add_test(t, npy_strings_without_length);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

@@ -184,6 +184,20 @@ START_TEST(shards_open_refuses)
 END_TEST
 
 /* FLAC with a byte changed anywhere. */
+/* A hole has no line that ends. */
+START_TEST(shards_open_endless_line)
+{
+    struct shards *s;
+    struct err err = {0};
+
+    tree_put(&tree, "set.ndjson", "{\"mfm_shards\":");
+    ck_assert(!truncate(index_path, (off_t)1 << 40));
+    ck_assert_int_eq(open_set(&s, &err), ERR_FORMAT);
+    ck_assert_msg(strstr(err.msg, "set.ndjson:1: a line of more than 16 MiB"),
+                  "%s", err.msg);
+}
+END_TEST
+
 START_TEST(shards_read_damaged_flac)
 {
     struct strbuf sb = STRBUF_INIT;
@@ -217,6 +231,7 @@ int main(void)
     tcase_add_loop_test(t, shards_read_any_part, 0, 2);
     tcase_add_loop_test(t, shards_open_damaged_index, 0, 2);
     tcase_add_test(t, shards_open_refuses);
+    tcase_add_test(t, shards_open_endless_line);
     tcase_add_test(t, shards_read_damaged_flac);
     suite_add_tcase(s, t);
     return unit_run(s);

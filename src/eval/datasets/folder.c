@@ -4,10 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "eval/datasets/private.h"
-
-enum { MAX_DEPTH = 16 };
 
 /* Longer endings stand before those that they end in. */
 static const struct {
@@ -113,7 +112,7 @@ static int walk_sub(struct dataset *d, const char *rel, const char *name,
 
         while (l && (l->dev != st.st_dev || l->ino != st.st_ino))
             l = l->up;
-        if (!l && here.depth < MAX_DEPTH)
+        if (!l && here.depth < LIMIT_FOLDERS)
             rc = walk(d, sub, &here, err);
     }
     free(path);

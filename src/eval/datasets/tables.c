@@ -11,6 +11,7 @@
 #include "annot/mtat.h"
 #include "annot/mtgkeys.h"
 #include "base/gunzip.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "eval/datasets/private.h"
 
@@ -75,7 +76,7 @@ static int open_mtg(struct dataset *d, struct err *err)
     int rc;
 
     TRY(dataset_need(d, names, err));
-    rc = gunzip_read(&text, d->table, 1 << 26, err);
+    rc = gunzip_read(&text, d->table, LIMIT_LABELS, err);
     if (!rc)
         rc = mtgkeys_open_text(&m, text.s, text.len, d->table, err);
     if (!rc)

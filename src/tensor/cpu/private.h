@@ -10,8 +10,10 @@
 #include "tensor/cpu/arena.h"
 
 /* Loops worth it are compiled for several instruction sets; the loader picks.
- * Not under the sanitizers, whose start-up code cannot run in the resolver. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+ * Not under the sanitizers, whose start-up code cannot run in the resolver, and
+ * not with clang, whose clones of static functions do not link. */
+#if defined(__x86_64__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
 #define CPU_CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
@@ -220,10 +222,12 @@ int cpu_across(struct backend *be, double *v, int64_t n, struct err *err);
 static inline float cpu_exp(float x)
 {
     float n, r, p;
-    int32_t bits;
+    uint32_t bits;
 
     x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
-    n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
+    n = x * 1.44269504f + 12582912.0f;
+    memcpy(&bits, &n, 4); /* ends in n as an integer; any bits of a NaN do */
+    n -= 12582912.0f;
     r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
     p = 1.0f / 720;
@@ -232,7 +236,7 @@ static inline float cpu_exp(float x)
     p = p * r + 1.0f / 6;
     p = p * r + 0.5f;
     p = p * r * r + r + 1.0f;
-    bits = ((int32_t)n + 127) << 23;
+    bits = (bits - 0x4b400000 + 127) << 23;
     memcpy(&r, &bits, 4);
     return p * r;
 }
