@@ -5,6 +5,7 @@
 
 #include "write/audacity.h"
 #include "write/csv.h"
+#include "write/html.h"
 #include "write/jams.h"
 #include "write/json.h"
 #include "write/text.h"

@@ -4,7 +4,7 @@
 . "$TOP_SRCDIR/tests/cli/lib.sh"
 music a.wav
 cp a.wav "b 'x'.wav"
-FORMATS="json ndjson text lab jams csv audacity"
+FORMATS="json ndjson text lab jams csv audacity html"
 
 for format in $FORMATS; do
     run annotate --format "$format" --progress never --out-dir "$format" a.wav \

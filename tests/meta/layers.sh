@@ -13,7 +13,8 @@ allowed() {
     token) echo base mel tensor ;;
     model | dist) echo base tensor ;;
     head) echo base tensor model annot ;;
-    decode | write | eval) echo base annot ;;
+    decode | eval) echo base annot ;;
+    write) echo base annot audio ;; # encode.h: the sound in a page is FLAC
     train) echo base audio mel tensor token model annot head decode eval dist ;;
     cmd | .) echo base audio mel tensor token model annot head decode write \
         eval train dist cmd ;;

@@ -1,0 +1,17 @@
+/* html.h - a result as a page to look at and to listen to. */
+#ifndef WRITE_HTML_H
+#define WRITE_HTML_H
+
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "write/result.h"
+
+/* Appends one HTML file that needs nothing else, no network either: page.html,
+ * page.css and page.js of this folder, the JSON object of write_json_object
+ * with {"peaks": {"rate", "peak", "rms"}} of the sound added (100 a second,
+ * bytes in base64), and the sound as FLAC. Without r->sound, and where FFmpeg
+ * cannot write FLAC (a warning says so), the page asks for the song. Its first
+ * 512 bytes name mfm as the generator. ERR_NOMEM. */
+int write_html(struct strbuf *out, const struct result *r, struct err *err);
+
+#endif
