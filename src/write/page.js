@@ -161,7 +161,7 @@ function read_colours() {
 
 /* lift: lighter than the usual fill, or darker. */
 function fill(hue, chroma, lift) {
-  const l = colour.dark ? 0.46 + 0.8 * lift : 0.84 + lift;
+  const l = colour.dark ? 0.48 + 0.8 * lift : 0.84 + lift;
 
   return `oklch(${l.toFixed(3)} ${chroma.toFixed(3)} ${hue % 360})`;
 }
@@ -246,7 +246,8 @@ function text_width(s) {
 
 /* A label at the left of x0..x1, as far as that is seen, if it fits. */
 function put_label(s, x0, x1, y, ink) {
-  const a = Math.max(x0, 0) + 6, b = Math.min(x1, width) - 4;
+  const room = Math.min(6, (x1 - x0 - text_width(s)) / 2);
+  const a = Math.max(x0, 0) + Math.max(2, room), b = Math.min(x1, width) - 2;
 
   if (text_width(s) > b - a)
     return;
@@ -424,7 +425,7 @@ function tell_segment(list, text) {
   };
 }
 
-const sure = c => c == null ? "" : "confidence " + percent(c);
+const sure = c => c == null ? "" : percent(c) + " sure";
 const plain = s => s.label || "unnamed";
 const chord_text = s => chord(s.label).text;
 const key_text = s => signs(plain(s));
@@ -572,7 +573,7 @@ function show_now() {
   if (data.chords && at(data.chords, position))
     add(chord_text(at(data.chords, position)),
       chord_colour(at(data.chords, position).label));
-  if (b && b.position)
+  if (b && b.position && b.bar)
     add("bar " + b.bar + " \u00b7 " + b.position, colour.soft);
   const text = parts.join();
 
@@ -595,7 +596,7 @@ function show_position() {
   $("maphead").style.left = 100 * share + "%";
   $("time").textContent = clock(position, 1);
   show_now();
-  if (Math.floor(position) !== +scroll.getAttribute("aria-valuenow")) {
+  if (Math.floor(position) + "" !== scroll.getAttribute("aria-valuenow")) {
     scroll.setAttribute("aria-valuenow", Math.floor(position));
     scroll.setAttribute("aria-valuetext", [clock(position, 0)].concat(
       [...$("now").children].map(s => s.textContent)).join(", "));
@@ -700,11 +701,11 @@ function put_facts() {
       begin ? "from " + clock(begin, 1) : "");
   if (data.tempo && data.tempo.bpm != null)
     add("Tempo", data.tempo.bpm.toFixed(1),
-      "bpm " + percent(data.tempo.confidence));
+      ["bpm", sure(data.tempo.confidence)].filter(Boolean).join(" \u00b7 "));
   if (data.meter)
     add("Metre", data.meter, "beats in a bar");
   if (key)
-    add("Key", signs(key.label), percent(key.confidence));
+    add("Key", signs(key.label), sure(key.confidence));
   if (data.model)
     add("Model", data.model.name || "unnamed",
       (data.model.sha256 || "").slice(0, 8));
@@ -783,9 +784,13 @@ function set_theme(name) {
 
 /* ---- hands ---- */
 
+/* not by left: that is what was drawn, a frame ago */
+const pointer_time = e => t_of(scroll.scrollLeft + e.clientX -
+  view.getBoundingClientRect().left);
+
 function show_tip(e) {
   const tip = $("tip"), y = e.clientY - view.getBoundingClientRect().top;
-  const t = t_of(left + e.clientX - view.getBoundingClientRect().left);
+  const t = pointer_time(e);
   const l = lanes.find(o => o.tell && y >= o.y && y < o.y + o.h);
   const [head, ...rest] = (l && l.tell(t)) || ["", clock(t, 2)];
 
@@ -805,8 +810,6 @@ function show_tip(e) {
 }
 
 let held = false;
-const pointer_time = e =>
-  t_of(left + e.clientX - view.getBoundingClientRect().left);
 
 view.addEventListener("pointerdown", e => {
   if (e.pointerType === "touch" || e.button)
@@ -888,7 +891,7 @@ document.addEventListener("keydown", e => {
   const act = KEYS[e.key.length === 1 ? e.key.toLowerCase() : e.key];
 
   if (!act || e.ctrlKey || e.altKey || e.metaKey ||
-      (e.key === " " && e.target.closest("button, summary, label")))
+      e.key === " " && e.target.matches("button, summary, input"))
     return;
   e.preventDefault();
   act(e);
