@@ -326,7 +326,7 @@ function draw_segments(list, y, h, paint, text) {
     if (w < 8)
       ctx.rect(a, y, b - a, h);
     else
-      ctx.roundRect(a, y, b - a, h, 5);
+      ctx.roundRect(a, y, b - a, h, Math.min(5, w / 4));
     ctx.fill();
     ctx.globalAlpha = 1;
     if (w > 14)
@@ -338,11 +338,14 @@ function draw_beats(y, h) {
   const per_beat = beats.length / (end - begin);
   const all = scale / per_beat > 4, numbers = scale / per_beat > 34;
   const list = all ? beats : downbeats;
+  /* of the whole of a long song every second bar, or every fourth, ... */
+  const step = all ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(
+    4 / (scale * (end - begin) / bars))));
   let free = -1e9, i = Math.max(0, last(list, "time", t_of(left) - 1));
 
   if (!beats.length)
     draw_nothing(y, h, "none");
-  for (; i < list.length; i++) {
+  for (i -= i % step; i < list.length; i += step) {
     const b = list[i], x = x_of(b.time) - left, first = b.position === 1;
     const tall = first ? h - 11 : (h - 11) * 0.5;
 
@@ -356,7 +359,8 @@ function draw_beats(y, h) {
       continue;
     ctx.font = "10px system-ui, sans-serif";
     ctx.fillStyle = first ? colour.ink : colour.dim;
-    ctx.fillText(first ? b.bar : b.position, x - (first ? 1 : 2), y + 3);
+    ctx.fillText(first ? b.bar : b.position,
+      x > -2 ? Math.max(2, x - 1) : x, y + 3);
     ctx.font = FONT;
     free = x + (numbers ? 0 : 30);
   }
