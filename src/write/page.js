@@ -275,11 +275,13 @@ function draw_ruler(y, h) {
  * drawn from x = from on, with px a second. */
 function draw_wave(c, from, w, y, h, px) {
   const per = data.peaks.rate / px * BAR; /* peaks a bar */
-  const l = Math.max(0, Math.min(levels.length - 1, Math.floor(Math.log2(per))));
+  const l = Math.max(0, Math.min(levels.length - 1,
+    Math.floor(Math.log2(per))));
   const { peak, rms } = levels[l], step = per / 2 ** l, gain = h / 2 / loudest;
 
   for (let k = Math.floor(from / BAR); k * BAR < from + w; k++) {
-    const a = Math.floor(k * step), b = Math.max(a + 1, Math.floor((k + 1) * step));
+    const a = Math.floor(k * step);
+    const b = Math.max(a + 1, Math.floor((k + 1) * step));
     let p = 0, r = 0;
 
     if (a >= peak.length)
@@ -382,9 +384,9 @@ function draw_grid(y, h) {
 }
 
 const bpm_y = (bpm, y, h) => {
-  const [lo, hi] = bpm_range;
+  const [lo, hi] = bpm_range, share = (bpm - lo) / (hi - lo);
 
-  return y + 4 + (h - 8) * (1 - Math.min(1, Math.max(0, (bpm - lo) / (hi - lo))));
+  return y + 4 + (h - 8) * (1 - Math.min(1, Math.max(0, share)));
 };
 
 function draw_tempo(y, h) {
