@@ -86,3 +86,25 @@ char *strbuf_detach(struct strbuf *sb)
     strbuf_init(sb);
     return s;
 }
+
+void strbuf_addmarkup(struct strbuf *sb, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '&')
+            strbuf_addstr(sb, "&amp;");
+        else if (c == '<')
+            strbuf_addstr(sb, "&lt;");
+        else if (c == '>')
+            strbuf_addstr(sb, "&gt;");
+        else if (c == '"')
+            strbuf_addstr(sb, "&quot;");
+        else if (c == '\'')
+            strbuf_addstr(sb, "&#39;");
+        else if (c < 0x20 && c != '\n' && c != '\t')
+            strbuf_addstr(sb, "&#xfffd;");
+        else
+            strbuf_addch(sb, (char)c);
+    }
+}

@@ -22,6 +22,10 @@ void strbuf_addch(struct strbuf *sb, char c);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Appends text with what HTML and XML give a meaning to (& < > " ') escaped,
+ * and control characters as U+FFFD. */
+void strbuf_addmarkup(struct strbuf *sb, const char *text);
+
 /* Hands the text over: the caller frees it; sb is empty again. */
 char *strbuf_detach(struct strbuf *sb);
 

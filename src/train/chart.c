@@ -15,28 +15,6 @@ struct axes {
     double x0, x1, y0, y1;
 };
 
-void chart_escape(struct strbuf *out, const char *text)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c == '&')
-            strbuf_addstr(out, "&amp;");
-        else if (c == '<')
-            strbuf_addstr(out, "&lt;");
-        else if (c == '>')
-            strbuf_addstr(out, "&gt;");
-        else if (c == '"')
-            strbuf_addstr(out, "&quot;");
-        else if (c == '\'')
-            strbuf_addstr(out, "&#39;");
-        else if (c < 0x20 && c != '\n' && c != '\t')
-            strbuf_addstr(out, "&#xfffd;");
-        else
-            strbuf_addch(out, (char)c);
-    }
-}
-
 double chart_tick(double span, int n)
 {
     double raw = span / n, unit = pow(10, floor(log10(raw)));

@@ -5,10 +5,6 @@
 #include "base/strbuf.h"
 #include "train/metrics.h"
 
-/* Appends text with what HTML and XML give a meaning to (& < > " ')
- * escaped, and control characters as U+FFFD. */
-void chart_escape(struct strbuf *out, const char *text);
-
 /* Appends one <svg>: n curves (classes c0, c1, ..) over steps first..last, with
  * round numbers at the axes. A gap stands for what is not finite; no more than
  * two points a column are drawn. A curve of over 200 values that goes up and

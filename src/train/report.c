@@ -133,7 +133,7 @@ static void put_head(struct strbuf *out, const char *title)
 {
     strbuf_addstr(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
                   "<meta charset=\"utf-8\">\n<title>");
-    chart_escape(out, title);
+    strbuf_addmarkup(out, title);
     strbuf_addstr(out, "</title>\n");
     strbuf_addstr(out, head);
     for (int i = 0; i < CURVES; i++)
@@ -141,7 +141,7 @@ static void put_head(struct strbuf *out, const char *title)
                     "fill:var(--c%d);background:var(--c%d)}\n", i, i, i, i, i,
                     i);
     strbuf_addstr(out, "</style>\n</head>\n<body>\n<main>\n<h1>");
-    chart_escape(out, title);
+    strbuf_addmarkup(out, title);
     strbuf_addstr(out, "</h1>\n");
 }
 
@@ -157,11 +157,11 @@ static void put_panel(struct strbuf *out, const struct page *page,
                       const struct panel *p)
 {
     strbuf_addstr(out, "<section><h2>");
-    chart_escape(out, p->title ? p->title : p->base);
+    strbuf_addmarkup(out, p->title ? p->title : p->base);
     strbuf_addstr(out, "</h2><div class=\"key\">");
     for (int i = 0; i < p->n; i++) {
         strbuf_addf(out, "<span><i class=\"c%d\"></i>", i);
-        chart_escape(out, p->curve[i]->name);
+        strbuf_addmarkup(out, p->curve[i]->name);
         strbuf_addstr(out, " <b>");
         put_number(out, p->curve[i]->value[p->curve[i]->n - 1]);
         strbuf_addstr(out, "</b></span>");
@@ -187,7 +187,7 @@ static void put_page(struct strbuf *out, const struct page *page,
     strbuf_addstr(out, "</div>\n");
     if (note) {
         strbuf_addstr(out, "<details><summary>Settings</summary><pre>");
-        chart_escape(out, note);
+        strbuf_addmarkup(out, note);
         strbuf_addstr(out, "</pre></details>\n");
     }
     strbuf_addstr(out, "</main>\n</body>\n</html>\n");

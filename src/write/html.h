@@ -1,5 +1,4 @@
-/* html.h - a result as a page to look at and to listen to, in one file that
- * needs no network: page.css and page.js draw it in a browser. */
+/* html.h - a result as a page to look at and to listen to. */
 #ifndef WRITE_HTML_H
 #define WRITE_HTML_H
 
@@ -7,11 +6,12 @@
 #include "base/strbuf.h"
 #include "write/result.h"
 
-/* Appends an HTML document. Its first 512 bytes have <meta name="generator"
- * content="mfm VERSION">. Element "data" is the object of write_json; "peaks"
- * is the least and the greatest sample of each 10 ms, two bytes (int8) in
- * base64; "sound" is r->sound as FLAC, in base64. Without sound the page has no
- * player until the user shows it the recording. Errors of encode_flac. */
+/* Appends one HTML file that needs nothing else, no network either: page.html,
+ * page.css and page.js of this folder, the JSON object of write_json_object
+ * with {"peaks": {"rate", "peak", "rms"}} of the sound added (100 a second,
+ * bytes in base64), and the sound as FLAC. Without r->sound, and where FFmpeg
+ * cannot write FLAC (a warning says so), the page lets one open the song. Its
+ * first 512 bytes name mfm as the generator. ERR_NOMEM, or of encode_flac. */
 int write_html(struct strbuf *out, const struct result *r, struct err *err);
 
 #endif

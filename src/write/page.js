@@ -1,462 +1,938 @@
+/* What the page of a result does. Times are seconds of the file; x is in CSS
+ * pixels from the left of the song, at the scale in force. */
 "use strict";
 (() => {
-  const $ = (id) => document.getElementById(id);
-  const data = JSON.parse($("data").textContent);
-  const start = data.start || 0;
-  const end = start + (data.duration || 1);
-  const PEAKS = 100; // in a second
+const $ = id => document.getElementById(id);
+const root = document.documentElement;
+const data = JSON.parse($("result").textContent);
+const audio = $("audio");
+const scroll = $("scroll"), view = $("view"), map = $("map");
+const MAX_SCALE = 400, MAX_WIDTH = 8e6; /* px; browsers end at 16e6 */
+const BAR = 3; /* px, of which one is the gap */
 
-  const el = (tag, props, ...kids) => {
-    const e = Object.assign(document.createElement(tag), props || {});
-    e.append(...kids);
-    return e;
-  };
-  const bytes = (id) => Uint8Array.from(atob($(id).textContent), (c) => c.charCodeAt(0));
-  const clock = (t, digits = 1) => {
-    const s = Math.max(0, t);
-    const m = Math.floor(s / 60) % 60, h = Math.floor(s / 3600);
-    const rest = (s % 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
-    return (h ? h + ":" + String(m).padStart(2, "0") : m) + ":" + rest;
-  };
-  const percent = (p) => (p == null ? "" : Math.round(100 * p) + " %");
+/* ---- what there is ---- */
 
-  // ---- the page around the drawing ----
-  const name = (data.file || "").split("/").pop();
-  const facts = el("dl", { className: "facts" });
-  const fact = (title, value, note) => {
-    if (value == null || value === "") return;
-    facts.append(el("div", null, el("dt", null, title),
-      el("dd", null, String(value), note ? el("small", null, " " + note) : "")));
-  };
-  fact("Length", clock(data.duration || 0, 0), start ? "from " + clock(start) : "");
-  if (data.tempo) fact("Tempo", data.tempo.bpm && data.tempo.bpm.toFixed(1), "bpm");
-  fact("Beats in a bar", data.meter);
-  if (data.key) fact("Key", data.key.label, percent(data.key.confidence));
-  if (data.chords) fact("Chords", new Set(data.chords.map((c) => c.label)).size, "different");
-  if (data.structure) fact("Sections", data.structure.length);
+const beats = data.beats || [];
+const key = data.key && data.key.label ? data.key : null;
+const begin = data.start || 0;
+const end = Math.max(begin + (data.duration || 0), begin + 0.1,
+  ...[data.chords, data.structure, key && key.over_time]
+    .map(s => s && s.length ? s[s.length - 1].end : 0),
+  beats.length ? beats[beats.length - 1].time : 0);
 
-  const play = el("button", { className: "play", textContent: "Play", type: "button" });
-  const time = el("span", { className: "time" });
-  const button = (text, label, act) =>
-    el("button", { type: "button", textContent: text, title: label, onclick: act, ariaLabel: label });
-  const chooser = el("input", { type: "file", accept: "audio/*" });
-  const file = el("label", { className: "file", title: "The recording is not in this page" },
-    "Open the recording", chooser);
-  const theme = button("Dark", "Light or dark", () => setTheme(!isDark()));
-  const follow = el("input", { type: "checkbox", checked: true });
-  const map = el("canvas", { className: "map", ariaLabel: "The whole recording" });
-  const view = el("canvas", { className: "view", tabIndex: 0, ariaLabel:
-    "Waveform and labels over time; space plays, arrows move, plus and minus zoom" });
-  view.setAttribute("role", "img");
-  map.setAttribute("role", "img");
-  const tip = el("div", { className: "tip" });
-  const spoken = el("div", { className: "sr" });
-  spoken.setAttribute("aria-live", "polite");
-  const main = el("main", null,
-    el("header", null, el("h1", { textContent: name || "A recording" })), facts,
-    el("div", { className: "bar" }, play, time, file, el("span", { className: "space" }),
-      el("label", null, follow, " follow"),
-      button("−", "Zoom out", () => zoom(0.5)), button("+", "Zoom in", () => zoom(2)),
-      button("All", "The whole recording", () => show(start, end)), theme),
-    el("div", { className: "lanes" }, map, view), spoken);
-  if (data.tags && data.tags.length) {
-    const list = el("ul", { className: "tags" }), rest = el("ul", { className: "tags" });
-    for (const [i, t] of data.tags.entries()) {
-      const fill = el("b");
-      fill.style.width = 100 * t.score + "%";
-      (t.score >= 0.1 || i < 3 ? list : rest).append(el("li", null, el("span", { textContent: t.label, title: t.label }),
-        el("i", null, fill), el("em", null, t.score.toFixed(2))));
-    }
-    main.append(el("h2", null, "Tags"), list);
-    if (rest.firstChild)
-      main.append(el("details", null, el("summary", null, rest.childElementCount + " that hardly apply"), rest));
+/* Bars are counted from the first downbeat; 0 is what comes before it. */
+let bars = 0;
+for (const b of beats)
+  b.bar = b.position === 1 ? ++bars : bars;
+const downbeats = beats.filter(b => b.position === 1);
+
+/* Index of the last element whose field is <= t; -1 if there is none. */
+function last(list, field, t) {
+  let a = 0, b = list.length;
+
+  while (a < b) {
+    const m = (a + b) >> 1;
+
+    if (list[m][field] <= t)
+      a = m + 1;
+    else
+      b = m;
   }
-  const keys = el("span", { className: "keys" });
-  keys.innerHTML = " · <kbd>space</kbd> play <kbd>←</kbd> <kbd>→</kbd> a beat " +
-    "<kbd>+</kbd> <kbd>−</kbd> zoom <kbd>Home</kbd> start";
-  main.append(el("footer", null, "mfm " + data.mfm +
-    (data.model ? ", model " + data.model.name : ""), keys));
-  document.body.append(main, tip);
+  return a - 1;
+}
 
-  // ---- sound ----
-  const audio = new Audio();
-  let peaks = $("peaks") ? new Int8Array(bytes("peaks").buffer) : null;
-  let at = start; // where the player is, in the time of the file
-  const setSound = (url) => {
-    audio.src = url;
-    play.disabled = false;
-    file.hidden = true;
-  };
-  play.disabled = true;
-  if ($("sound")) setSound(URL.createObjectURL(new Blob([bytes("sound")], { type: "audio/flac" })));
-  let offset = $("sound") ? start : 0; // of the sound in the file
-  chooser.onchange = async () => {
-    const chosen = chooser.files[0];
-    if (!chosen) return;
-    offset = 0;
-    setSound(URL.createObjectURL(chosen));
-    seek(at);
-    try { // a picture as well
-      const context = new OfflineAudioContext(1, 1, 24000);
-      const x = (await context.decodeAudioData(await chosen.arrayBuffer())).getChannelData(0);
-      const found = new Int8Array(2 * Math.max(0, Math.ceil((end - start) * PEAKS)));
-      for (let i = 0; 2 * i < found.length; i++) {
-        const from = Math.floor((start + i / PEAKS) * 24000);
-        for (let k = from; k < from + 24000 / PEAKS && k < x.length; k++) {
-          found[2 * i] = Math.min(found[2 * i], 127 * x[k]);
-          found[2 * i + 1] = Math.max(found[2 * i + 1], 127 * x[k]);
-        }
-      }
-      peaks = found;
-      redraw();
-    } catch (e) { /* it plays, or the browser says why not */ }
-  };
-  const seek = (t) => {
-    at = Math.min(end, Math.max(start, t));
-    if (audio.src) audio.currentTime = at - offset;
-    redraw();
-  };
-  const toggle = () => {
-    if (!audio.src) return;
-    if (audio.paused) audio.play(); else audio.pause();
-  };
-  play.onclick = toggle;
-  audio.onloadedmetadata = () => { document.documentElement.dataset.sound = audio.duration.toFixed(2); };
-  audio.onplay = audio.onpause = audio.onended = () => {
-    play.textContent = audio.paused ? "Play" : "Pause";
-    redraw();
-  };
+function at(segments, t) {
+  const s = segments[last(segments, "start", t)];
 
-  // ---- colours ----
-  let css = {};
-  const isDark = () => document.documentElement.classList.contains("dark");
-  const setTheme = (dark) => {
-    document.documentElement.classList.toggle("dark", dark);
-    theme.textContent = dark ? "Light" : "Dark";
-    const style = getComputedStyle(document.documentElement);
-    for (const k of ["bg", "panel", "line", "text", "soft", "accent", "wave", "beat", "downbeat", "shade"])
-      css[k] = style.getPropertyValue("--" + k).trim();
-    redraw();
-  };
-  const ROOTS = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
-  const pitch = (label) => {
-    const m = /^([A-G])([b#]*)/.exec(label || "");
-    if (!m) return null;
-    let p = ROOTS[m[1]];
-    for (const a of m[2]) p += a === "#" ? 1 : -1;
-    return ((p % 12) + 12) % 12;
-  };
-  // neighbours in the circle of fifths have neighbouring colours
-  const hue = (p) => ((p * 7) % 12) * 30;
-  const tint = (h, minor) => isDark()
-    ? `hsl(${h} ${minor ? 28 : 46}% ${minor ? 28 : 36}%)`
-    : `hsl(${h} ${minor ? 38 : 62}% ${minor ? 76 : 82}%)`;
-  const ofHarmony = (label) => {
-    const p = pitch(label);
-    if (p == null) return css.line;
-    return tint(hue(p), /min|dim|minor/.test(label));
-  };
-  const SECTIONS = { intro: 205, verse: 150, chorus: 20, bridge: 275, inst: 45, solo: 45, outro: 220, silence: null };
-  const ofSection = (label) => {
-    let h = SECTIONS[label];
-    if (h === null || !label) return css.line;
-    if (h === undefined) {
-      h = 0;
-      for (const c of label) h = (h * 31 + c.codePointAt(0)) % 360;
-    }
-    return tint(h, false);
-  };
+  return s && t < s.end ? s : null;
+}
 
-  // ---- lanes ----
-  const beats = data.beats || [];
-  const positions = beats.some((b) => b.position);
-  const bpm = []; // [time, value], a mean over 4 beats
-  for (let i = 4; i < beats.length; i++)
-    bpm.push([(beats[i].time + beats[i - 4].time) / 2, 240 / (beats[i].time - beats[i - 4].time)]);
-  const spans = (list, colour) => (g, box, from, to) => {
-    for (let i = first(list, from, "end"); i < list.length && list[i].start < to; i++) {
-      const s = list[i], x = X(Math.max(s.start, from)), w = X(Math.min(s.end, to)) - x;
-      g.globalAlpha = s.confidence == null ? 1 : 0.35 + 0.65 * s.confidence;
-      g.fillStyle = colour(s.label);
-      g.fillRect(x, box.y + 2, Math.max(1, w - 1), box.h - 4);
-      g.globalAlpha = 1;
-      const text = (s.letter ? s.letter + "  " : "") + (s.label || "");
-      if (w > 14 && text) {
-        g.save();
-        g.beginPath();
-        g.rect(x, box.y, w - 3, box.h);
-        g.clip();
-        g.fillStyle = css.text;
-        g.fillText(text, x + 5, box.y + box.h / 2);
-        g.restore();
-      }
+/* Tempo at each beat, over the four beats on either side where they go on
+ * without a gap: single distances have the grain of the model's frames. */
+function tempo_curve() {
+  const gaps = beats.slice(1).map((b, i) => b.time - beats[i].time);
+  const usual = gaps.slice().sort((a, b) => a - b)[gaps.length >> 1];
+  const goes_on = i => gaps[i] < 1.8 * usual && gaps[i] > 0;
+  const curve = [];
+
+  beats.forEach((b, i) => {
+    let lo = i, hi = i;
+
+    while (lo > 0 && lo > i - 4 && goes_on(lo - 1))
+      lo--;
+    while (hi < gaps.length && hi < i + 4 && goes_on(hi))
+      hi++;
+    if (hi > lo)
+      curve.push({ time: b.time, joined: i > 0 && goes_on(i - 1),
+        bpm: 60 * (hi - lo) / (beats[hi].time - beats[lo].time) });
+  });
+  return curve;
+}
+const curve = tempo_curve();
+
+function curve_range() {
+  const sorted = curve.map(p => p.bpm).sort((a, b) => a - b);
+  const middle = sorted[sorted.length >> 1];
+  const far = Math.max(0.08 * middle, ...[0.02, 0.98].map(q =>
+    1.15 * Math.abs(sorted[Math.floor(q * (sorted.length - 1))] - middle)));
+
+  return [Math.max(0, middle - far), middle + far];
+}
+const bpm_range = curve.length ? curve_range() : [0, 1];
+
+function bytes(base64) {
+  const text = atob(base64), out = new Uint8Array(text.length);
+
+  for (let i = 0; i < out.length; i++)
+    out[i] = text.charCodeAt(i);
+  return out;
+}
+
+/* Peaks, then the same of pairs, and so on, so that a picture of any stretch
+ * looks at a few of them for each bar. */
+function pyramid(p) {
+  const levels = [{ peak: bytes(p.peak), rms: bytes(p.rms) }];
+
+  for (let l = levels[0]; l.peak.length > 64; l = levels[levels.length - 1]) {
+    const n = (l.peak.length + 1) >> 1;
+    const up = { peak: new Uint8Array(n), rms: new Uint8Array(n) };
+
+    for (let i = 0; i < n; i++) {
+      const j = Math.min(2 * i + 1, l.peak.length - 1);
+
+      up.peak[i] = Math.max(l.peak[2 * i], l.peak[j]);
+      up.rms[i] = (l.rms[2 * i] + l.rms[j] + 1) >> 1;
     }
-  };
-  const waveform = (g, box, from, to) => {
-    const mid = box.y + box.h / 2;
-    if (!peaks) {
-      g.fillStyle = css.soft;
-      g.fillText("The recording is not in this page", 8, mid);
-      return;
-    }
-    g.fillStyle = css.wave;
-    const w = g.canvas.clientWidth;
-    for (let x = 0; x < w; x++) {
-      const t = from + (x / w) * (to - from), next = from + ((x + 1) / w) * (to - from);
-      let a = Math.floor((t - start) * PEAKS), b = Math.max(a + 1, Math.ceil((next - start) * PEAKS));
-      const step = Math.max(1, Math.floor((b - a) / 64)); // enough of a long one
-      let low = 0, high = 0;
-      for (let i = Math.max(0, a); i < b && 2 * i + 1 < peaks.length; i += step) {
-        low = Math.min(low, peaks[2 * i]);
-        high = Math.max(high, peaks[2 * i + 1]);
-      }
-      const k = box.h / 260;
-      g.fillRect(x, mid - high * k, 1, Math.max(1, (high - low) * k));
-    }
-  };
-  const ticks = (g, box, from, to) => {
-    const dense = (to - from) / g.canvas.clientWidth > 0.12; // downbeats alone
-    for (let i = first(beats, from, "time"); i < beats.length && beats[i].time < to; i++) {
-      const b = beats[i], down = b.position === 1 || !positions;
-      if (dense && !down) continue;
-      const x = Math.round(X(b.time));
-      g.globalAlpha = b.confidence == null ? 1 : 0.3 + 0.7 * b.confidence;
-      g.fillStyle = down ? css.downbeat : css.beat;
-      g.fillRect(x, box.y + (down ? 2 : box.h * 0.4), down ? 2 : 1, down ? box.h - 4 : box.h * 0.6 - 2);
-      if (X(to) / (to - from) > 60 && b.position) {
-        g.fillStyle = css.soft;
-        g.fillText(b.position, x + 4, box.y + box.h / 2);
-      }
-      g.globalAlpha = 1;
-    }
-  };
-  const tempo = (g, box, from, to) => {
-    if (!bpm.length) return;
-    const sorted = bpm.map((p) => p[1]).sort((a, b) => a - b);
-    const low = sorted[Math.floor(sorted.length * 0.02)] - 4, high = sorted[Math.floor(sorted.length * 0.98)] + 4;
-    g.strokeStyle = css.accent;
-    g.lineWidth = 1.5;
-    g.beginPath();
-    for (const [t, v] of bpm) {
-      if (t < from - 5 || t > to + 5) continue;
-      g.lineTo(X(t), box.y + box.h - 4 - Math.min(1, Math.max(0, (v - low) / (high - low))) * (box.h - 8));
-    }
-    g.stroke();
-    g.fillStyle = css.soft;
-    g.textAlign = "right";
-    g.fillText(high.toFixed(0), view.clientWidth - 6, box.y + 4);
-    g.fillText(low.toFixed(0), view.clientWidth - 6, box.y + box.h - 6);
-    g.textAlign = "left";
-  };
-  const ruler = (g, box, from, to) => {
-    const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800];
-    const step = steps.find((s) => X(from + s) > 70) || 3600;
-    g.fillStyle = css.soft;
-    for (let t = Math.ceil(from / step) * step; t < to; t += step) {
-      g.fillRect(Math.round(X(t)), box.y + box.h - 5, 1, 5);
-      g.fillText(clock(t, step < 1 ? 1 : 0), X(t) + 4, box.y + box.h / 2 - 1);
-    }
-  };
-  const lanes = [{ h: 22, draw: ruler }, { title: "Sound", h: peaks || !$("sound") ? 96 : 40, draw: waveform }];
-  if (data.beats) lanes.push({ title: "Beats", h: 30, draw: ticks, points: beats });
-  if (data.chords) lanes.push({ title: "Chords", h: 34, draw: spans(data.chords, ofHarmony), spans: data.chords });
-  if (data.structure) lanes.push({ title: "Sections", h: 34, draw: spans(data.structure, ofSection), spans: data.structure });
-  if (data.key) {
-    const over = data.key.over_time || (data.key.label
-      ? [{ start, end, label: data.key.label, confidence: data.key.confidence }] : []);
-    lanes.push({ title: "Key", h: 28, draw: spans(over, ofHarmony), spans: over });
+    levels.push(up);
   }
-  if (bpm.length) lanes.push({ title: "Tempo", h: 48, draw: tempo, curve: bpm });
-  let height = 0;
+  return levels;
+}
+const levels = data.peaks ? pyramid(data.peaks) : null;
+const loudest = levels
+  ? Math.max(1, ...levels[levels.length - 1].peak) : 1;
+
+/* ---- words ---- */
+
+function clock(t, digits) {
+  const unit = 10 ** digits, all = Math.round(Math.max(0, t) * unit);
+  const s = (all % (60 * unit)) / unit, m = Math.floor(all / 60 / unit);
+  const pad = (x, n) => x.toFixed(n).padStart(n ? 3 + n : 2, "0");
+
+  return m < 60 ? m + ":" + pad(s, digits)
+    : Math.floor(m / 60) + ":" + pad(m % 60, 0) + ":" + pad(s, digits);
+}
+
+const percent = c => c == null ? "" : Math.round(100 * c) + " %";
+
+function signs(s) {
+  return s.replace(/#/g, "\u266f").replace(/([A-G\u266d])b/g, "$1\u266d");
+}
+
+const NOTE = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
+
+/* Root 0..11, what follows it, and as musicians write it; root -1 for N, X and
+ * what is no chord. */
+function chord(label) {
+  const m = /^([A-G])([#b]*)(?::([^/]*))?(\/.*)?$/.exec(label || "");
+
+  if (!m)
+    return { root: -1, kind: "", text: label || "?" };
+  const root = NOTE[m[1]] + m[2].split("#").length - m[2].split("b").length;
+  const kind = m[3] || (m[3] === undefined ? "maj" : "");
+  const short = kind === "maj" ? "" : kind === "min" ? "m"
+    : kind.replace(/^min(?!maj)/, "m");
+
+  return { root: (root + 24) % 12, kind,
+    text: signs(m[1] + m[2]) + short + (m[4] || "") };
+}
+
+/* ---- colours ---- */
+
+let colour = {};
+
+function read_colours() {
+  const style = getComputedStyle(root);
+
+  for (const name of ["card", "ink", "dim", "line", "soft", "accent", "wave",
+    "core"])
+    colour[name] = style.getPropertyValue("--" + name).trim();
+  colour.dark = root.dataset.theme === "dark";
+}
+
+/* lift: lighter than the usual fill, or darker. */
+function fill(hue, chroma, lift) {
+  const l = colour.dark ? 0.48 + 0.8 * lift : 0.84 + lift;
+
+  return `oklch(${l.toFixed(3)} ${chroma.toFixed(3)} ${hue % 360})`;
+}
+
+/* Fifths are neighbours on the circle of hues, as they are in harmony. */
+const hue_of = root => (root * 7 % 12) * 30 + 25;
+
+function chord_colour(label) {
+  const c = chord(label);
+
+  if (c.root < 0)
+    return colour.soft;
+  const lift = /^(min|m)(?!aj)/.test(c.kind) ? -0.09
+    : /^h?dim/.test(c.kind) ? -0.15 : /^sus/.test(c.kind) ? 0.05 : 0;
+
+  return fill(hue_of(c.root), /\d/.test(c.kind) ? 0.125
+    : /^(aug|\+)/.test(c.kind) ? 0.15 : 0.095, lift);
+}
+
+function key_colour(label) {
+  return chord_colour(label.replace(/ major$/, ":maj")
+    .replace(/ minor$/, ":min"));
+}
+
+const SECTION = { intro: 240, verse: 200, chorus: 45, bridge: 320, inst: 150,
+  outro: 275 };
+
+function section_colour(label) {
+  const word = (label || "").toLowerCase().split(/[^a-z]/)[0];
+  let hash = 0;
+
+  if (!label || word === "silence")
+    return colour.soft;
+  for (const c of label)
+    hash = (hash * 31 + c.codePointAt(0)) % 360;
+  return fill(SECTION[word] ?? hash, word === "chorus" ? 0.11 : 0.07, 0.02);
+}
+
+const opacity = c => c == null ? 1 : 0.3 + 0.7 * c;
+
+/* ---- the part that is seen ---- */
+
+let scale = 1;         /* px a second */
+let fitted = true;     /* all of the song, also when the window changes */
+let width = 0;         /* of the part */
+let left = 0;          /* x of its left edge */
+let height = 0;        /* of all lanes */
+let narrow = false;
+let dirty = 0;
+const ctx = view.getContext("2d");
+const fit_scale = () => width / (end - begin);
+const max_scale = () => Math.max(fit_scale(),
+  Math.min(MAX_SCALE, MAX_WIDTH / (end - begin)));
+const x_of = t => (t - begin) * scale;
+const t_of = x => begin + x / scale;
+
+function sized(canvas, w, h) {
+  const ratio = devicePixelRatio || 1, c = canvas.getContext("2d");
+  const pw = Math.round(w * ratio), ph = Math.round(h * ratio);
+
+  if (canvas.width !== pw || canvas.height !== ph) {
+    canvas.width = pw;
+    canvas.height = ph;
+    canvas.style.width = w + "px";
+    canvas.style.height = h + "px";
+  }
+  c.setTransform(ratio, 0, 0, ratio, 0, 0);
+  c.clearRect(0, 0, w, h);
+  return c;
+}
+
+const FONT = "12px system-ui, sans-serif";
+const widths = new Map();
+
+function text_width(s) {
+  if (!widths.has(s)) {
+    ctx.font = FONT;
+    widths.set(s, ctx.measureText(s).width);
+  }
+  return widths.get(s);
+}
+
+/* A label at the left of x0..x1, as far as that is seen, if it fits. */
+function put_label(s, x0, x1, y, ink) {
+  const room = Math.min(6, (x1 - x0 - text_width(s)) / 2);
+  const a = Math.max(x0, 0) + Math.max(2, room), b = Math.min(x1, width) - 2;
+
+  if (text_width(s) > b - a)
+    return;
+  ctx.fillStyle = ink;
+  ctx.fillText(s, a, y);
+}
+
+function draw_ruler(y, h) {
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800,
+    3600, 7200];
+  const step = steps.find(s => s * scale > 70) || 14400;
+  const to = Math.min(end, t_of(left + width));
+
+  for (let i = Math.ceil(t_of(left) / step - 0.2); i * step <= to; i++) {
+    const x = x_of(i * step) - left;
+
+    ctx.fillStyle = colour.line;
+    ctx.fillRect(Math.round(x), y + h - 7, 1, 7);
+    ctx.fillStyle = colour.dim;
+    ctx.fillText(clock(i * step, step < 1 ? 1 : 0), x + 5, y + h / 2);
+  }
+}
+
+/* Bars of the song's own grid, so that they stand still when it scrolls. c is
+ * drawn from x = from on, with px a second. */
+function draw_wave(c, from, w, y, h, px) {
+  const per = data.peaks.rate / px * BAR; /* peaks a bar */
+  const l = Math.max(0, Math.min(levels.length - 1,
+    Math.floor(Math.log2(per))));
+  const { peak, rms } = levels[l], step = per / 2 ** l, gain = h / 2 / loudest;
+
+  for (let k = Math.floor(from / BAR); k * BAR < from + w; k++) {
+    const a = Math.floor(k * step);
+    const b = Math.max(a + 1, Math.floor((k + 1) * step));
+    let p = 0, r = 0;
+
+    if (a >= peak.length)
+      break;
+    for (let i = a; i < b && i < peak.length; i++) {
+      p = Math.max(p, peak[i]);
+      r = Math.max(r, rms[i]);
+    }
+    p = Math.max(0.5, p * gain);
+    r *= gain;
+    c.fillStyle = colour.wave;
+    c.fillRect(k * BAR - from, y + h / 2 - p, BAR - 1, 2 * p);
+    c.fillStyle = colour.core;
+    c.fillRect(k * BAR - from, y + h / 2 - r, BAR - 1, 2 * r);
+  }
+}
+
+function draw_nothing(y, h, what) {
+  put_label(what, 0, width, y + h / 2, colour.dim);
+}
+
+function draw_segments(list, y, h, paint, text) {
+  let i = Math.max(0, last(list, "start", t_of(left)));
+  let done = -1; /* what is narrower than a pixel is drawn once a pixel */
+
+  if (!list.length)
+    draw_nothing(y, h, "none");
+  for (; i < list.length; i++) {
+    const s = list[i], x0 = x_of(s.start) - left, x1 = x_of(s.end) - left;
+
+    if (x0 > width)
+      break;
+    if (x1 <= done)
+      continue;
+    const w = Math.max(1, x1 - x0 - (x1 - x0 > 3 ? 1.5 : 0));
+
+    done = Math.max(x1, x0 + 1);
+    ctx.globalAlpha = opacity(s.confidence);
+    ctx.fillStyle = paint(s.label);
+    ctx.beginPath();
+    /* far outside no corner is seen, and large numbers draw badly */
+    const a = Math.max(x0, -20), b = Math.min(x0 + w, width + 20);
+
+    if (w < 8)
+      ctx.rect(a, y, b - a, h);
+    else
+      ctx.roundRect(a, y, b - a, h, Math.min(5, w / 4));
+    ctx.fill();
+    ctx.globalAlpha = 1;
+    if (w > 14)
+      put_label(text(s), x0, x1, y + h / 2, colour.ink);
+  }
+}
+
+function draw_beats(y, h) {
+  const per_beat = beats.length / (end - begin);
+  const all = scale / per_beat > 4, numbers = scale / per_beat > 34;
+  const list = all ? beats : downbeats;
+  /* of the whole of a long song every second bar, or every fourth, ... */
+  const step = all ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(
+    4 / (scale * (end - begin) / bars))));
+  let free = -1e9, i = Math.max(0, last(list, "time", t_of(left) - 1));
+
+  if (!beats.length)
+    draw_nothing(y, h, "none");
+  for (i -= i % step; i < list.length; i += step) {
+    const b = list[i], x = x_of(b.time) - left, first = b.position === 1;
+    const tall = first ? h - 11 : (h - 11) * 0.5;
+
+    if (x > width + 20)
+      break;
+    ctx.globalAlpha = opacity(b.confidence);
+    ctx.fillStyle = first ? colour.accent : colour.dim;
+    ctx.fillRect(x - (first ? 1 : 0.5), y + h - tall, first ? 2 : 1, tall);
+    ctx.globalAlpha = 1;
+    if (x < free || !(first || numbers && b.position))
+      continue;
+    ctx.font = "10px system-ui, sans-serif";
+    ctx.fillStyle = first ? colour.ink : colour.dim;
+    ctx.fillText(first ? b.bar : b.position,
+      x > -2 ? Math.max(2, x - 1) : x, y + 3);
+    ctx.font = FONT;
+    free = x + (numbers ? 0 : 30);
+  }
+}
+
+/* Downbeats go on as thin lines behind the lanes below. */
+function draw_grid(y, h) {
+  if (!bars || scale * (end - begin) / bars < 14)
+    return;
+  ctx.fillStyle = colour.line;
+  for (let i = Math.max(0, last(downbeats, "time", t_of(left)));
+    i < downbeats.length; i++) {
+    const x = x_of(downbeats[i].time) - left;
+
+    if (x > width)
+      break;
+    ctx.fillRect(Math.round(x) - 0.5, y, 1, h);
+  }
+}
+
+const bpm_y = (bpm, y, h) => {
+  const [lo, hi] = bpm_range, share = (bpm - lo) / (hi - lo);
+
+  return y + 4 + (h - 8) * (1 - Math.min(1, Math.max(0, share)));
+};
+
+function draw_tempo(y, h) {
+  let i = Math.max(0, last(curve, "time", t_of(left)) - 1), seen = -1e9;
+
+  ctx.strokeStyle = colour.accent;
+  ctx.lineWidth = 1.6;
+  ctx.lineJoin = "round";
+  ctx.beginPath();
+  for (; i < curve.length; i++) {
+    const p = curve[i], x = x_of(p.time) - left;
+
+    if (p.joined && x - seen < 1)
+      continue;
+    ctx[p.joined && seen > -1e9 ? "lineTo" : "moveTo"](x, bpm_y(p.bpm, y, h));
+    seen = x;
+    if (x > width)
+      break;
+  }
+  ctx.stroke();
+  if (!curve.length)
+    draw_nothing(y, h, "not known");
+  ctx.font = "10px system-ui, sans-serif";
+  ctx.textAlign = "right";
+  ctx.fillStyle = colour.dim;
+  for (const v of curve.length ? bpm_range : [])
+    ctx.fillText(v.toFixed(0), width - 5, bpm_y(v, y, h) +
+      (v === bpm_range[0] ? -3 : 4));
+  ctx.textAlign = "left";
+  ctx.font = FONT;
+}
+
+/* ---- lanes, from the top ---- */
+
+const span = s => clock(s.start, 2) + " \u2013 " + clock(s.end, 2);
+
+function tell_segment(list, text) {
+  return t => {
+    const s = at(list, t);
+
+    return s && [text(s), span(s), sure(s.confidence)];
+  };
+}
+
+const sure = c => c == null ? "" : percent(c) + " sure";
+const plain = s => s.label || "unnamed";
+const chord_text = s => chord(s.label).text;
+const key_text = s => signs(plain(s));
+
+function tell_beat(t) {
+  const i = last(beats, "time", t), a = beats[i], b = beats[i + 1];
+  const near = !a || b && b.time - t < t - a.time ? b : a;
+
+  return near && Math.abs(near.time - t) * scale < 12 &&
+    [near.position ? (near.bar ? "bar " + near.bar + ", " : "") + "beat " +
+      near.position : "beat", clock(near.time, 2), sure(near.confidence)];
+}
+
+function tell_tempo(t) {
+  const p = curve[Math.max(0, last(curve, "time", t))];
+
+  return p && [p.bpm.toFixed(1) + " bpm", clock(p.time, 2), "over 8 beats"];
+}
+
+const keys = key && (key.over_time || [{ start: begin, end, label: key.label,
+  confidence: key.confidence }]);
+const lanes = [{ name: "", h: 24, draw: draw_ruler }];
+
+function lane(name, there, h, draw, tell) {
+  if (there)
+    lanes.push({ name, h, draw, tell });
+}
+
+lane("Section", data.structure, 28, (y, h) =>
+  draw_segments(data.structure, y, h, section_colour, plain),
+  data.structure && tell_segment(data.structure, plain));
+lane("Sound", levels, 104, (y, h) => draw_wave(ctx, left, width, y, h, scale));
+lane("Beats", data.beats, 34, draw_beats, tell_beat);
+lane("Chords", data.chords, 34, (y, h) =>
+  draw_segments(data.chords, y, h, chord_colour, chord_text),
+  data.chords && tell_segment(data.chords, s => chord_text(s) +
+    (s.label && chord_text(s) !== s.label ? "  (" + s.label + ")" : "")));
+lane("Key", data.key, 24, (y, h) =>
+  draw_segments(keys || [], y, h, key_colour, key_text),
+  keys && tell_segment(keys, key_text));
+lane("Tempo", data.beats, 64, draw_tempo, tell_tempo);
+
+function place_lanes() {
+  let y = 0;
+
+  narrow = matchMedia("(max-width: 640px)").matches;
+  $("names").replaceChildren();
   for (const l of lanes) {
-    l.y = height + (l.title ? 14 : 0);
-    height = l.y + l.h;
-  }
-  height += 4;
+    const name = document.createElement("span");
 
-  // ---- drawing ----
-  let from = start, to = Math.min(end, start + 60), queued = false;
-  const X = (t) => ((t - from) / (to - from)) * view.clientWidth;
-  const T = (x) => from + (x / view.clientWidth) * (to - from);
-  // the first of a sorted list whose field is past t
-  const first = (list, t, field) => {
-    let a = 0, b = list.length;
-    while (a < b) {
-      const m = (a + b) >> 1;
-      if (list[m][field] < t) a = m + 1; else b = m;
-    }
-    return a;
-  };
-  const prepare = (c, h) => {
-    const w = c.clientWidth, ratio = window.devicePixelRatio || 1;
-    c.style.height = h + "px";
-    if (c.width !== Math.round(w * ratio) || c.height !== Math.round(h * ratio)) {
-      c.width = Math.round(w * ratio);
-      c.height = Math.round(h * ratio);
-    }
-    const g = c.getContext("2d");
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, w, h);
-    g.font = "12px system-ui, sans-serif";
-    g.textBaseline = "middle";
-    return g;
-  };
-  const drawView = () => {
-    const g = prepare(view, height);
-    for (const l of lanes) {
-      if (l.title) {
-        g.fillStyle = css.soft;
-        g.font = "11px system-ui, sans-serif";
-        g.fillText(l.title, 6, l.y - 6);
-        g.font = "12px system-ui, sans-serif";
-      }
-      l.draw(g, l, from, to);
-    }
-    g.fillStyle = css.accent;
-    g.fillRect(Math.round(X(at)) - 1, 0, 2, height);
-  };
-  const drawMap = () => {
-    const h = 34, g = prepare(map, h), w = map.clientWidth, k = w / (end - start);
-    const list = data.structure || [];
-    for (const s of list) {
-      g.fillStyle = ofSection(s.label);
-      g.fillRect((s.start - start) * k, 0, Math.max(1, (s.end - s.start) * k - 1), h);
-    }
-    if (peaks) {
-      g.fillStyle = list.length ? css.text : css.wave;
-      g.globalAlpha = list.length ? 0.35 : 1;
-      const n = peaks.length / 2, step = Math.max(1, Math.floor(n / w / 32));
-      for (let x = 0; x < w; x++) {
-        let high = 0;
-        for (let i = Math.floor((x / w) * n); i < ((x + 1) / w) * n; i += step)
-          high = Math.max(high, peaks[2 * i + 1], -peaks[2 * i]);
-        g.fillRect(x, (h - (high / 128) * h) / 2, 1, Math.max(1, (high / 128) * h));
-      }
-      g.globalAlpha = 1;
-    }
-    g.fillStyle = css.shade;
-    g.strokeStyle = css.accent;
-    g.lineWidth = 1.5;
-    g.fillRect((from - start) * k, 0, (to - from) * k, h);
-    g.strokeRect((from - start) * k + 1, 1, (to - from) * k - 2, h - 2);
-    g.fillStyle = css.accent;
-    g.fillRect((at - start) * k - 1, 0, 2, h);
-  };
-  const now = (list) => {
-    const s = list && list[first(list, at + 1e-6, "end")];
-    return s && s.start <= at && s.label ? s.label : "";
-  };
-  const draw = () => {
-    queued = false;
-    if (!audio.paused) {
-      at = Math.min(end, audio.currentTime + offset);
-      if (follow.checked && (at < from || at > from + 0.8 * (to - from))) {
-        const span = to - from;
-        show(at - 0.1 * span, at + 0.9 * span);
-      }
-    }
-    drawMap();
-    drawView();
-    time.textContent = [clock(at) + " / " + clock(end), now(data.chords), now(data.structure)].filter(Boolean).join("  ·  ");
-    if (!audio.paused) redraw();
-  };
-  function redraw() {
-    if (!queued) {
-      queued = true;
-      requestAnimationFrame(draw);
-    }
+    name.textContent = l.name;
+    name.style.top = y + (narrow ? 0 : (l.h - 18) / 2) + "px";
+    $("names").append(name);
+    l.y = y + (narrow && l.name ? 15 : 0);
+    y = l.y + l.h + 9;
   }
-  function show(a, b) {
-    const span = Math.min(end - start, Math.max(0.5, b - a));
-    from = Math.max(start, Math.min(a, end - span));
-    to = from + span;
-    redraw();
-  }
-  function zoom(factor, centre = at >= from && at <= to ? at : (from + to) / 2) {
-    show(centre - (centre - from) / factor, centre + (to - centre) / factor);
-  }
+  height = y;
+}
 
-  // ---- mouse, touch, keys ----
-  const drag = (c, move) => {
-    c.onpointerdown = (e) => {
-      c.setPointerCapture(e.pointerId);
-      move(e);
-    };
-    c.addEventListener("pointermove", (e) => { if (e.buttons) move(e); });
+function draw() {
+  dirty = 0;
+  left = scroll.scrollLeft;
+  sized(view, width, height);
+  ctx.font = FONT;
+  ctx.textBaseline = "middle";
+  const beat_lane = lanes.find(l => l.name === "Beats");
+
+  if (beat_lane)
+    draw_grid(beat_lane.y + beat_lane.h, height);
+  for (const l of lanes)
+    l.draw(l.y, l.h);
+  const w = $("window").style, share = 100 / (scale * (end - begin));
+
+  w.left = left * share + "%";
+  w.width = width * share + "%";
+  w.opacity = width * share > 99.9 ? 0 : 1;
+}
+
+function redraw() {
+  if (!dirty)
+    dirty = requestAnimationFrame(draw);
+}
+
+function draw_map() {
+  const w = map.clientWidth, h = map.clientHeight;
+  const c = sized(map.firstElementChild, w, h), px = w / (end - begin);
+
+  for (const s of data.structure || []) {
+    c.globalAlpha = 0.55 * opacity(s.confidence);
+    c.fillStyle = section_colour(s.label);
+    c.fillRect((s.start - begin) * px, 0, (s.end - s.start) * px, h);
+  }
+  c.globalAlpha = 1;
+  if (levels)
+    draw_wave(c, 0, w, 6, h - 12, px);
+}
+
+/* The time t comes to stand offset px right of the left edge. */
+function zoom(to, t, offset) {
+  scale = Math.min(max_scale(), Math.max(fit_scale(), to));
+  fitted = scale <= fit_scale() * 1.0001;
+  $("song").style.width = Math.max(width, scale * (end - begin)) + "px";
+  scroll.scrollLeft = x_of(t) - offset;
+  show_position();
+  redraw();
+}
+
+function zoom_by(factor) {
+  const x = x_of(position) - scroll.scrollLeft;
+  const offset = x >= 0 && x <= width ? x : width / 2;
+
+  zoom(scale * factor, t_of(scroll.scrollLeft + offset), offset);
+}
+
+function show_span(a, b) {
+  zoom(width / Math.max(0.01, b - a), a, 0);
+}
+
+function resize() {
+  const t = t_of(scroll.scrollLeft);
+
+  place_lanes();
+  width = scroll.clientWidth;
+  $("song").style.height = height + "px";
+  zoom(fitted ? 0 : scale, t, 0);
+  draw();
+  draw_map();
+}
+
+/* ---- position and sound ---- */
+
+let position = begin;
+let follow = true;
+let origin = begin; /* of the sound, in the file */
+let said = "";
+
+function show_now() {
+  const parts = [];
+  const i = last(beats, "time", position), b = beats[i];
+  const add = (text, paint) => parts.push([text, paint]);
+
+  if (data.structure && at(data.structure, position))
+    add(plain(at(data.structure, position)),
+      section_colour(at(data.structure, position).label));
+  if (data.chords && at(data.chords, position))
+    add(chord_text(at(data.chords, position)),
+      chord_colour(at(data.chords, position).label));
+  if (b && b.position && b.bar)
+    add("bar " + b.bar + " \u00b7 " + b.position, colour.soft);
+  const text = parts.join();
+
+  if (text === said)
+    return;
+  said = text;
+  $("now").replaceChildren(...parts.map(([word, paint]) => {
+    const s = document.createElement("span");
+
+    s.textContent = word;
+    s.style.background = paint;
+    return s;
+  }));
+}
+
+function show_position() {
+  const share = (position - begin) / (end - begin);
+
+  $("head").style.transform = `translateX(${x_of(position)}px)`;
+  $("maphead").style.left = 100 * share + "%";
+  $("time").textContent = clock(position, 1);
+  show_now();
+  if (Math.floor(position) + "" !== scroll.getAttribute("aria-valuenow")) {
+    scroll.setAttribute("aria-valuenow", Math.floor(position));
+    scroll.setAttribute("aria-valuetext", [clock(position, 0)].concat(
+      [...$("now").children].map(s => s.textContent)).join(", "));
+  }
+}
+
+function set_follow(on) {
+  follow = on;
+  $("follow").setAttribute("aria-pressed", on);
+}
+
+/* Brings the position into view: where it is followed 40 % from the left. */
+function reveal() {
+  const x = x_of(position) - scroll.scrollLeft;
+
+  if (!fitted && (x < 0 || x > width))
+    scroll.scrollLeft = x_of(position) - 0.4 * width;
+}
+
+function seek(t) {
+  position = Math.min(end, Math.max(begin, t));
+  if (audio.src)
+    audio.currentTime = Math.max(0, position - origin);
+  show_position();
+}
+
+function tick() {
+  if (audio.paused)
+    return;
+  position = Math.min(end, origin + audio.currentTime);
+  show_position();
+  if (follow && !fitted) {
+    scroll.scrollLeft = x_of(position) - 0.4 * width;
+    if (Math.abs(scroll.scrollLeft - left) > 0.1)
+      draw();
+  }
+  requestAnimationFrame(tick);
+}
+
+function toggle_play() {
+  if (!audio.src)
+    return;
+  if (!audio.paused)
+    audio.pause();
+  else
+    audio.play().catch(() => 0); /* the event "error" says it */
+}
+
+function playing_changed() {
+  $("play").classList.toggle("playing", !audio.paused);
+  $("play").setAttribute("aria-label", audio.paused ? "Play" : "Pause");
+  if (!audio.paused)
+    tick();
+}
+
+function step_bar(way) {
+  const i = last(downbeats, "time", position + (way > 0 ? 0.01 : -0.3));
+  const b = downbeats[way > 0 ? i + 1 : i];
+
+  seek(b ? b.time : way > 0 ? end : begin);
+}
+
+/* A Blob of it can be sought in everywhere, a long data: URI cannot. */
+function take_sound() {
+  const uri = audio.getAttribute("src");
+
+  if (!uri)
+    return;
+  audio.src = URL.createObjectURL(new Blob(
+    [bytes(uri.slice(uri.indexOf(",") + 1))], { type: "audio/flac" }));
+  audio.currentTime = position - origin;
+}
+
+function open_song(file) {
+  audio.src = URL.createObjectURL(file);
+  origin = 0;
+  $("play").hidden = false;
+  seek(position);
+}
+
+/* ---- around it ---- */
+
+function put_facts() {
+  const add = (name, value, small) => {
+    const box = document.createElement("div");
+    const dt = document.createElement("dt"), dd = document.createElement("dd");
+
+    dt.textContent = name;
+    dd.textContent = value;
+    if (small) {
+      const s = document.createElement("small");
+
+      s.textContent = " " + small;
+      dd.append(s);
+    }
+    box.append(dt, dd);
+    $("facts").append(box);
   };
-  drag(view, (e) => seek(T(e.offsetX)));
-  drag(map, (e) => {
-    const t = start + (e.offsetX / map.clientWidth) * (end - start), span = to - from;
+
+  if (data.duration != null)
+    add("Duration", clock(data.duration, 0),
+      begin ? "from " + clock(begin, 1) : "");
+  if (data.tempo && data.tempo.bpm != null)
+    add("Tempo", data.tempo.bpm.toFixed(1),
+      ["bpm", sure(data.tempo.confidence)].filter(Boolean).join(" \u00b7 "));
+  if (data.meter)
+    add("Metre", data.meter, "beats in a bar");
+  if (key)
+    add("Key", signs(key.label), sure(key.confidence));
+  if (data.model)
+    add("Model", data.model.name || "unnamed",
+      (data.model.sha256 || "").slice(0, 8));
+}
+
+function put_tags() {
+  $("tags").hidden = !data.tags;
+  for (const tag of data.tags || []) {
+    const li = document.createElement("li");
+    const [name, bar, score] = ["span", "i", "b"].map(e =>
+      li.appendChild(document.createElement(e)));
+
+    name.textContent = name.title = tag.label;
+    bar.style.setProperty("--share", 100 * (tag.score || 0) + "%");
+    score.textContent = tag.score == null ? "" : tag.score.toFixed(2);
+    $("tags").lastElementChild.append(li);
+  }
+}
+
+/* For readers that do not see the picture; long, so made when it is opened. */
+function put_list(name, list, text) {
+  const box = document.createElement("section");
+  const table = box.appendChild(document.createElement("table"));
+
+  table.createCaption().textContent = name;
+  for (const s of list || []) {
+    const row = table.insertRow(), go = document.createElement("button");
+
+    go.type = "button";
+    go.textContent = clock(s.start, 2);
+    go.onclick = () => { seek(s.start); reveal(); };
+    row.insertCell().append(go);
+    row.insertCell().textContent = text(s);
+    row.insertCell().textContent = percent(s.confidence);
+  }
+  if (list)
+    $("lists").lastElementChild.append(box);
+}
+
+function put_lists() {
+  if ($("lists").lastElementChild.children.length)
+    return;
+  put_list("Sections", data.structure, plain);
+  put_list("Chords", data.chords, chord_text);
+  put_list("Keys", keys, key_text);
+}
+
+function put_words() {
+  const count = (list, one, many) =>
+    list ? [list.length + " " + (list.length === 1 ? one : many)] : [];
+
+  $("name").textContent = (data.file || "").replace(/.*\//, "") || "?";
+  $("name").title = data.file || "";
+  $("total").textContent = "/ " + clock(end, 0);
+  $("about").textContent = "mfm " + (data.mfm || "") + (data.model
+    ? ", model " + data.model.name + " " + (data.model.sha256 || "") : "");
+  $("summary").textContent = [].concat(
+    count(data.structure, "section", "sections"),
+    count(data.beats, "beat", "beats"), count(data.chords, "chord", "chords"),
+    count(data.tags, "tag", "tags")).join(", ");
+  scroll.setAttribute("aria-valuemin", Math.floor(begin));
+  scroll.setAttribute("aria-valuemax", Math.ceil(end));
+  $("lists").hidden = !(data.structure || data.chords || keys);
+  $("play").hidden = !audio.src;
+  $("open").hidden = !!audio.src;
+}
+
+function set_theme(name) {
+  root.dataset.theme = name;
+  read_colours();
+  said = "";
+  show_now();
+  redraw();
+  draw_map();
+}
+
+/* ---- hands ---- */
+
+/* not by left: that is what was drawn, a frame ago */
+const pointer_time = e => t_of(scroll.scrollLeft + e.clientX -
+  view.getBoundingClientRect().left);
+
+function show_tip(e) {
+  const tip = $("tip"), y = e.clientY - view.getBoundingClientRect().top;
+  const t = pointer_time(e);
+  const l = lanes.find(o => o.tell && y >= o.y && y < o.y + o.h);
+  const [head, ...rest] = (l && l.tell(t)) || ["", clock(t, 2)];
+
+  tip.replaceChildren();
+  if (head) {
+    tip.append(document.createElement("b"));
+    tip.firstChild.textContent = head;
+  }
+  tip.append(rest.filter(Boolean).join(" \u00b7 "));
+  tip.hidden = false;
+  const w = tip.offsetWidth, h = tip.offsetHeight;
+  const x = Math.min(innerWidth - w - 8, Math.max(8, e.clientX + 14));
+  const top = e.clientY + 18 + h < innerHeight ? e.clientY + 18
+    : e.clientY - h - 12;
+
+  tip.style.transform = `translate(${x}px, ${top}px)`;
+}
+
+let held = false;
+
+view.addEventListener("pointerdown", e => {
+  if (e.pointerType === "touch" || e.button)
+    return;
+  held = true;
+  view.setPointerCapture(e.pointerId);
+  seek(pointer_time(e));
+});
+view.addEventListener("pointermove", e => {
+  if (held)
+    seek(pointer_time(e));
+  if (e.pointerType !== "touch")
+    show_tip(e);
+});
+for (const name of ["pointerup", "pointercancel"])
+  view.addEventListener(name, () => { held = false; });
+view.addEventListener("pointerleave", () => { $("tip").hidden = true; });
+/* a finger scrolls when it moves, and seeks when it does not */
+view.addEventListener("click", e => seek(pointer_time(e)));
+
+scroll.addEventListener("wheel", e => {
+  const offset = e.clientX - view.getBoundingClientRect().left;
+
+  if (Math.abs(e.deltaX) > Math.abs(e.deltaY) || e.shiftKey) {
+    set_follow(false);
+    return;
+  }
+  if (fitted && e.deltaY > 0 && !e.ctrlKey)
+    return; /* the page may scroll on */
+  e.preventDefault();
+  zoom(scale * Math.exp(-Math.max(-100, Math.min(100, e.deltaY *
+    (e.deltaMode ? 30 : 1))) * (e.ctrlKey ? 0.01 : 0.003)),
+    t_of(scroll.scrollLeft + offset), offset);
+}, { passive: false });
+scroll.addEventListener("touchmove", () => set_follow(false),
+  { passive: true });
+scroll.addEventListener("scroll", redraw);
+
+function map_move(e) {
+  const box = map.getBoundingClientRect();
+  const t = begin + (e.clientX - box.left) / box.width * (end - begin);
+
+  if (fitted)
     seek(t);
-    show(t - span / 2, t + span / 2);
-  });
-  view.addEventListener("wheel", (e) => {
-    e.preventDefault();
-    if (e.ctrlKey || Math.abs(e.deltaY) > Math.abs(e.deltaX)) {
-      zoom(Math.exp(-e.deltaY / 300), T(e.offsetX));
-    } else {
-      const by = ((to - from) * e.deltaX) / view.clientWidth;
-      show(from + by, to + by);
-    }
-  }, { passive: false });
-  const describe = (x, y) => {
-    const lane = lanes.find((l) => y >= l.y && y < l.y + l.h), t = T(x);
-    if (!lane) return clock(t, 2);
-    if (lane.spans) {
-      const s = lane.spans[first(lane.spans, t, "end")];
-      if (s && s.start <= t)
-        return [(s.letter ? s.letter + " " : "") + (s.label || "no name"), clock(s.start, 2) + " – " + clock(s.end, 2),
-          percent(s.confidence)].filter(Boolean).join("\n");
-    }
-    if (lane.points) {
-      const i = first(lane.points, t, "time"), near = [lane.points[i - 1], lane.points[i]]
-        .filter(Boolean).sort((a, b) => Math.abs(a.time - t) - Math.abs(b.time - t))[0];
-      if (near && Math.abs(X(near.time) - x) < 6)
-        return [near.position ? "beat " + near.position : "beat", clock(near.time, 2), percent(near.confidence)]
-          .filter(Boolean).join("\n");
-    }
-    if (lane.curve) {
-      const p = lane.curve.find((q) => q[0] >= t);
-      if (p) return p[1].toFixed(1) + " bpm\n" + clock(t, 2);
-    }
-    return clock(t, 2);
-  };
-  view.addEventListener("pointermove", (e) => {
-    tip.textContent = describe(e.offsetX, e.offsetY);
-    tip.style.display = "block";
-    const box = tip.getBoundingClientRect();
-    tip.style.left = Math.min(e.clientX + 14, window.innerWidth - box.width - 4) + "px";
-    tip.style.top = Math.min(e.clientY + 14, window.innerHeight - box.height - 4) + "px";
-  });
-  view.addEventListener("pointerleave", () => { tip.style.display = "none"; });
-  const byBeat = (step) => {
-    if (!beats.length) return seek(at + step);
-    const i = first(beats, at + (step > 0 ? 0.02 : -0.02), "time");
-    const b = beats[step > 0 ? i : i - 1];
-    seek(b ? b.time : step > 0 ? end : start);
-  };
-  document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|BUTTON)$/.test(e.target.tagName)) return;
-    const act = {
-      " ": toggle, ArrowLeft: () => byBeat(-1), ArrowRight: () => byBeat(1), "+": () => zoom(2),
-      "=": () => zoom(2), "-": () => zoom(0.5), Home: () => seek(start), End: () => seek(end),
-    }[e.key];
-    if (!act) return;
-    e.preventDefault();
-    act();
-    if (at < from || at > to) show(at - (to - from) / 2, at + (to - from) / 2);
-    spoken.textContent = [clock(at), now(data.chords), now(data.structure)].filter(Boolean).join(", ");
-  });
+  else
+    scroll.scrollLeft = x_of(t) - width / 2;
+}
+map.addEventListener("pointerdown", e => {
+  map.setPointerCapture(e.pointerId);
+  set_follow(fitted && follow);
+  map_move(e);
+});
+map.addEventListener("pointermove", e => {
+  if (e.buttons)
+    map_move(e);
+});
 
-  new ResizeObserver(redraw).observe(view);
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  setTheme(wanted.has("theme") ? wanted.get("theme") === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches);
-  if (wanted.has("t")) {
-    const [a, b] = wanted.get("t").split(",").map(Number);
+$("play").onclick = toggle_play;
+$("in").onclick = () => zoom_by(1.6);
+$("out").onclick = () => zoom_by(1 / 1.6);
+$("fit").onclick = () => zoom(0, begin, 0);
+$("follow").onclick = () => { set_follow(!follow); reveal(); };
+$("theme").onclick = () => set_theme(colour.dark ? "light" : "dark");
+$("open").querySelector("input").onchange = e => {
+  if (e.target.files[0])
+    open_song(e.target.files[0]);
+};
+$("lists").addEventListener("toggle", put_lists);
+
+const KEYS = {
+  " ": toggle_play, "+": () => zoom_by(1.6), "=": () => zoom_by(1.6),
+  "-": () => zoom_by(1 / 1.6), "0": () => zoom(0, begin, 0),
+  f: $("follow").onclick, d: $("theme").onclick,
+  Home: () => seek(begin), End: () => seek(end),
+  ArrowLeft: e => e.shiftKey ? step_bar(-1) : seek(position - 5),
+  ArrowRight: e => e.shiftKey ? step_bar(1) : seek(position + 5),
+};
+document.addEventListener("keydown", e => {
+  const act = KEYS[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+
+  if (!act || e.ctrlKey || e.altKey || e.metaKey ||
+      e.key === " " && e.target.matches("button, summary, input"))
+    return;
+  e.preventDefault();
+  act(e);
+  if (/^(Arrow|Home|End)/.test(e.key))
+    reveal();
+});
+
+for (const name of ["play", "pause", "ended"])
+  audio.addEventListener(name, playing_changed);
+audio.addEventListener("error", () => {
+  $("now").textContent = "This browser cannot play the sound.";
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change",
+  e => set_theme(e.matches ? "dark" : "light"));
+
+/* #t=12,25 is what to show, #t=12 where to stand, &theme=dark. */
+function read_fragment() {
+  const f = new URLSearchParams(location.hash.slice(1));
+  const [a, b] = (f.get("t") || "").split(",").map(parseFloat);
+
+  if (/^(light|dark)$/.test(f.get("theme")))
+    set_theme(f.get("theme"));
+  if (a >= 0)
     seek(a);
-    if (b > a) show(a, b); else show(a - 5, a + 25);
-  }
-  if (view.clientWidth < 600 && !wanted.has("t")) show(start, start + 20);
-  document.documentElement.dataset.ready = lanes.length;
+  if (b > a)
+    show_span(a, b);
+}
+
+put_words();
+put_facts();
+put_tags();
+read_colours();
+resize();
+read_fragment();
+new ResizeObserver(resize).observe(scroll);
+addEventListener("hashchange", read_fragment);
+setTimeout(take_sound);
 })();

@@ -1,48 +1,127 @@
 #!/bin/sh
-# --format html: a page that a browser draws and plays.
+# --format html: one file that needs no other, with the sound in it; and in a
+# browser, where there is one, what its script makes of the result.
 . "$TOP_SRCDIR/tests/cli/lib.sh"
-music a.wav
-run annotate --format html -o a.html a.wav
+music "a <i>&.wav"
+
+# show FILE: as a browser has it when the script has run, in FILE.dom
+show() {
+    cmd="chromium $1"
+    rc=0
+    timeout 120 "$browser" --headless --no-sandbox --disable-gpu \
+        --user-data-dir="$TMP/browser" --virtual-time-budget=5000 \
+        --enable-logging=stderr --dump-dom "file://$TMP/$1" \
+        >"$1.dom" 2>"$1.log" || fail "$1 does not open"
+    grep -a ':CONSOLE' "$1.log" >stderr
+    expect_no_stderr
+    # without the script and what it was given
+    sed '/<style/,/<\/style>/d; /<script/,/<\/script>/d' "$1.dom" >stdout
+}
+
+run annotate --format html --progress never -o page.html "a <i>&.wav"
 expect_exit 0
 expect_no_stderr
-head -c 512 a.html | grep -q '<meta name="generator" content="mfm ' ||
-    fail "a page that says what made it expected"
-# its own is replaced, others' are not
-run annotate --format html -o a.html a.wav
-expect_exit 0
-check_foreign annotate b.html --format html -o b.html --tasks key
-run annotate --format html --out-dir pages a.wav
-expect_exit 0
-expect_file pages/a.html
-run embed -o a.npy a.wav
-run beats --format html -o states.html a.npy
-expect_exit 0
-if grep -q 'id="sound"' states.html; then
-    fail "no sound expected of hidden states"
+head -c 512 page.html | grep -q '<meta name="generator" content="mfm [0-9]' ||
+    fail "the generator expected in the first 512 bytes"
+if grep -oE '(src|href)="[^"]{0,20}|url\(|@import|https?:' page.html |
+    grep -v '^src="data:audio/flac;'; then
+    fail "nothing from elsewhere expected"
 fi
-run annotate --from 1 --to 3 --format html -o part.html a.wav
+# the sound is what was heard
+sed -n 's/.*src="data:audio\/flac;base64,\([^"]*\)".*/\1/p' page.html |
+    base64 -d >sound.flac
+run beats sound.flac
 expect_exit 0
+cp stdout sound.beats
+run beats "a <i>&.wav"
+expect_same sound.beats stdout
+
+# embeddings have no sound
+"$MFM" embed --progress never -o a.npy "a <i>&.wav" ||
+    fail "embeddings expected"
+run annotate --format html --progress never -o silent.html a.npy
+expect_exit 0
+if grep -q 'src="data:' silent.html; then
+    fail "no sound expected"
+fi
+run key --format html --progress never -o key.html "a <i>&.wav"
+expect_exit 0
+check_foreign key c.html --format html -o c.html
 
 for browser in chromium chromium-browser google-chrome; do
-    command -v $browser >/dev/null 2>&1 && break
+    command -v "$browser" >/dev/null 2>&1 && break
     browser=
 done
-[ "$browser" ] || { echo "note: no chromium, so that the page is not drawn"; exit 0; }
+if [ -z "$browser" ]; then
+    echo "note: no chromium, so that no page is shown"
+    exit 0
+fi
 
-# drawn PAGE LANES [SECONDS]: the script ran to its end, and the sound is there
-drawn() {
-    cmd="$browser $1"
-    timeout 120 "$browser" --headless --no-sandbox --disable-gpu \
-        --user-data-dir="$TMP/browser" --virtual-time-budget=5000 --dump-dom \
-        "file://$TMP/$1" >dom 2>stderr
-    rc=$?
-    : >stdout
-    expect_exit 0
-    grep -o '<html[^>]*>' dom >stdout
-    expect_in_stdout "data-ready=\"$2\""
-    [ -z "${3-}" ] || expect_in_stdout "data-sound=\"$3\""
-}
-drawn a.html 7 4.00
-drawn part.html 7 2.00
-drawn states.html 4
-grep -q 'Open the recording' dom || fail "a way to open the recording expected"
+show page.html
+expect_in_stdout '>a &lt;i&gt;&amp;.wav</h1>'
+for fact in Duration Tempo Metre Key Model; do
+    expect_in_stdout "<dt>$fact</dt>"
+done
+expect_in_stdout '<dd>0:04'
+for name in Section Sound Beats Chords Key Tempo; do
+    grep -qE "<span style=\"top: [0-9.]+px;\">$name</span>" stdout ||
+        fail "lane $name expected"
+done
+grep -qE 'id="summary".*[1-9][0-9]* beats, [1-9]' stdout ||
+    fail "what was found expected"
+grep -q '<li><span title="' stdout || fail "tags expected"
+grep -qE '<audio[^>]* src="blob:' page.html.dom || fail "a sound expected"
+grep -qE '<label id="open"[^>]* hidden=""' stdout || fail "no chooser expected"
+
+show silent.html
+grep -qE '<button id="play"[^>]* hidden=""' stdout || fail "no player expected"
+if grep -qE '<label id="open"[^>]* hidden=""|>Sound</span>' stdout; then
+    fail "a chooser and no waveform expected"
+fi
+expect_in_stdout ">Chords</span>"
+
+show key.html
+expect_in_stdout ">Key</span>"
+if grep -qE '>(Beats|Chords|Section)</span>|<dt>Tempo' stdout; then
+    fail "only the key expected"
+fi
+
+# hands: a click in the middle of four seconds, five seconds on, a bar from the
+# start, the wheel, out again, the other theme
+sed '$d' page.html | sed '$d' >hands.html
+cat >>hands.html <<'EOF'
+<script>
+const see = [], $ = id => document.getElementById(id);
+const press = (key, shiftKey) => document.body.dispatchEvent(
+  new KeyboardEvent("keydown", { key, shiftKey, bubbles: true }));
+const box = $("view").getBoundingClientRect();
+const middle = { clientX: box.left + box.width / 2, clientY: box.top + 30,
+  bubbles: true };
+const look = () => see.push($("time").textContent + " " +
+  Math.round(4000 / parseFloat($("song").style.width) * box.width));
+$("view").dispatchEvent(new MouseEvent("click", middle));
+look();
+press("ArrowRight");
+look();
+press("Home");
+press("ArrowRight", true);
+see.push(parseFloat($("time").textContent.slice(2)) < 4 ? "bar" : "none");
+$("view").dispatchEvent(new MouseEvent("click", middle));
+$("view").dispatchEvent(new WheelEvent("wheel", { ...middle, deltaY: -100,
+  cancelable: true }));
+look();
+$("view").dispatchEvent(new MouseEvent("click", middle));
+look(); /* the time under the cursor stays there */
+press("-");
+look();
+const theme = document.documentElement.dataset.theme;
+press("d");
+see.push(theme !== document.documentElement.dataset.theme);
+document.title = see.join();
+</script>
+</body>
+</html>
+EOF
+show hands.html
+expect_in_stdout "<title>0:02.0 4000,0:04.0 4000,bar,0:02.0 2963,\
+0:02.0 2963,0:02.0 4000,true</title>"

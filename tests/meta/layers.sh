@@ -14,7 +14,7 @@ allowed() {
     model | dist) echo base tensor ;;
     head) echo base tensor model annot ;;
     decode | eval) echo base annot ;;
-    write) echo base annot audio ;; # a page holds the sound as FLAC
+    write) echo base annot audio ;; # encode.h: the sound in a page is FLAC
     train) echo base audio mel tensor token model annot head decode eval dist ;;
     cmd | .) echo base audio mel tensor token model annot head decode write \
         eval train dist cmd ;;

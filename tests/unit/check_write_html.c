@@ -1,106 +1,117 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "formats.h"
-
-#include <nettle/base64.h>
-
-#include "audio/decode.h"
-#include "base/json.h"
 #include "write/html.h"
 
-/* What stands in the element script of this id; the caller frees it. */
-static char *element(const struct strbuf *page, const char *id)
-{
-    char start[40];
-    const char *at;
+#include <cjson/cJSON.h>
 
-    snprintf(start, sizeof(start), "id=\"%s\">", id);
-    at = strstr(page->s, start);
-    ck_assert_ptr_nonnull(at);
-    at += strlen(start);
-    return strndup(at, (size_t)(strstr(at, "</script>") - at));
+/* What stands between two texts, for the caller to free. */
+static char *between(const char *text, const char *a, const char *b)
+{
+    const char *from = strstr(text, a), *to;
+
+    ck_assert_msg(from, "no %s", a);
+    from += strlen(a);
+    to = strstr(from, b);
+    ck_assert_msg(to, "no %s", b);
+    return strndup(from, (size_t)(to - from));
 }
 
-START_TEST(write_html_begins)
+static cJSON *data_of(const char *page)
 {
-    struct strbuf page = STRBUF_INIT;
+    char *s = between(page, "<script id=\"result\" type=\"application/json\">",
+                      "</script>");
+    cJSON *o = cJSON_Parse(s);
+
+    ck_assert_msg(o, "no JSON: %s", s);
+    free(s);
+    return o;
+}
+
+static const char *string_of(const cJSON *o, const char *name)
+{
+    const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
+
+    ck_assert_msg(s, "no %s", name);
+    return s;
+}
+
+START_TEST(write_html_has_all)
+{
+    struct strbuf sb = STRBUF_INIT;
     struct whole w;
-    char *mark, *json;
-    cJSON *o;
+    cJSON *o, *tag;
+    char *s;
 
     whole_init(&w);
-    w.r.file = "a/<b>&\"c\".mp3";
-    ck_assert(!write_html(&page, &w.r, NULL));
-    mark = strstr(page.s, "<meta name=\"generator\" content=\"mfm 0.1\">");
-    ck_assert_ptr_nonnull(mark);
-    ck_assert_int_lt(mark - page.s, 400);
-    ck_assert_ptr_nonnull(
-        strstr(page.s, "<title>&lt;b&gt;&amp;&quot;c&quot;.mp3</title>"));
-    ck_assert_ptr_null(strstr(page.s, "id=\"sound\""));
-    ck_assert_ptr_null(strstr(page.s, "http://"));
-    ck_assert_ptr_null(strstr(page.s, "https://"));
-    /* a tag is called </script>: it must not end the element */
-    json = element(&page, "data");
-    ck_assert(!json_parse(&o, json, strlen(json), NULL));
-    ck_assert_str_eq(cJSON_GetObjectItem(o, "file")->valuestring, w.r.file);
-    ck_assert_str_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(o, "tags")->child,
-                                         "label")->valuestring,
-                     "\xef\xbf\xbd</script>");
+    w.r.file = "music/<b>\xe4 & \xe2\x80\xa8</script>.mp3";
+    ck_assert(!write_html(&sb, &w.r, NULL));
+    s = between(sb.s, "<meta name=\"generator\" content=\"mfm ", "\">");
+    ck_assert_str_eq(s, "0.1");
+    free(s);
+    ck_assert(strstr(sb.s, "content=\"mfm 0.1") - sb.s < 500);
+    s = between(sb.s, "<title>", "</title>");
+    ck_assert_str_eq(s, "script&gt;.mp3"); /* behind the last slash */
+    free(s);
+    ck_assert_ptr_null(strstr(sb.s, "src=\"data:"));
+    s = between(sb.s, "id=\"result\"", "</script>");
+    ck_assert_ptr_null(strstr(s, "<b"));
+    ck_assert_ptr_null(strstr(s, "\xe2\x80\xa8"));
+    free(s);
+    o = data_of(sb.s);
+    ck_assert_str_eq(string_of(o, "file"), "music/<b>\xef\xbf\xbd & "
+                     "\xe2\x80\xa8</script>.mp3");
+    tag = cJSON_GetArrayItem(cJSON_GetObjectItem(o, "tags"), 0);
+    ck_assert_str_eq(string_of(tag, "label"), "\xef\xbf\xbd</script>");
+    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(o, "beats")), 2);
+    ck_assert(!cJSON_HasObjectItem(o, "peaks"));
     cJSON_Delete(o);
-    free(json);
-    strbuf_release(&page);
+    strbuf_release(&sb);
     whole_release(&w);
 }
 END_TEST
 
-static uint8_t *decoded(const struct strbuf *page, const char *id, size_t *n)
+START_TEST(write_html_title)
 {
-    char *text = element(page, id);
-    uint8_t *out = xmalloc(BASE64_DECODE_LENGTH(strlen(text)) + 1);
-    struct base64_decode_ctx ctx;
+    struct strbuf sb = STRBUF_INIT;
+    struct result r = { .file = "a/<i>&\xff\"", .duration = NAN };
+    char *s;
 
-    base64_decode_init(&ctx);
-    ck_assert(base64_decode_update(&ctx, n, out, strlen(text), text));
-    ck_assert(base64_decode_final(&ctx));
-    free(text);
-    return out;
+    ck_assert(!write_html(&sb, &r, NULL));
+    s = between(sb.s, "<title>", "</title>");
+    ck_assert_str_eq(s, "&lt;i&gt;&amp;\xef\xbf\xbd&quot;");
+    free(s);
+    strbuf_release(&sb);
 }
+END_TEST
 
-START_TEST(write_html_sound)
+/* 2.005 s at a rate that hundredths of a second do not divide: silence but for
+ * one sample in the second second, and full scale at the end. */
+START_TEST(write_html_peaks)
 {
-    enum { N = 33333, RATE = 24000 };
+    enum { RATE = 8001, N = 16042 };
     static int16_t x[N];
-    static float y[N + 10];
-    const struct sound sound = { x, N, RATE };
-    struct strbuf page = STRBUF_INIT;
-    struct decoder *d = NULL;
-    uint8_t *flac, *peaks;
-    struct whole w;
-    size_t n, got;
+    struct sound sound = { x, N, RATE };
+    struct result r = { .file = "a", .duration = 2, .sound = &sound };
+    struct strbuf sb = STRBUF_INIT;
+    const cJSON *peaks;
+    cJSON *o;
 
-    for (int i = 0; i < N; i++)
-        x[i] = (int16_t)(i % 241 * 100 - 12000);
-    x[24000] = 32767;
-    whole_init(&w);
-    w.r.sound = &sound;
-    ck_assert(!write_html(&page, &w.r, NULL));
-    flac = decoded(&page, "sound", &n);
-    ck_assert(!decoder_open(&d, &(struct decode_source){ .path = "page.flac",
-                                    .memory = flac, .memory_len = n },
-                            RATE, NULL));
-    ck_assert(!decoder_read(d, y, N + 10, &got, NULL));
-    ck_assert_uint_eq(got, N);
-    for (int i = 0; i < N; i++)
-        ck_assert_float_eq(y[i], (float)x[i] / 32768);
-    decoder_free(d);
-    peaks = decoded(&page, "peaks", &n);
-    ck_assert_uint_eq(n, 2 * 139); /* 33333 / 240, and a rest */
-    ck_assert_int_eq((int8_t)peaks[0], -12000 >> 8);
-    ck_assert_int_eq((int8_t)peaks[1], 11900 >> 8);
-    ck_assert_int_eq((int8_t)peaks[201], 127);
-    free(flac);
-    free(peaks);
-    strbuf_release(&page);
-    whole_release(&w);
+    x[RATE] = 16384;
+    for (size_t i = 16003; i < N; i++)
+        x[i] = -32768;
+    ck_assert(!write_html(&sb, &r, NULL));
+    o = data_of(sb.s);
+    peaks = cJSON_GetObjectItem(o, "peaks");
+    ck_assert_int_eq(cJSON_GetObjectItem(peaks, "rate")->valueint, 100);
+    /* 201 bytes are 67 groups of four digits; the bytes 99 to 101 are the group
+     * 33: 0, then 128, then 0; the last group is 0 255 255 or so */
+    ck_assert_uint_eq(strlen(string_of(peaks, "peak")), 268);
+    ck_assert(!strncmp(string_of(peaks, "peak") + 132, "AIAA", 4));
+    ck_assert_str_eq(string_of(peaks, "peak") + 264, "AAD/");
+    /* sqrt(0.25 / 80) * 255 = 14.3 */
+    ck_assert(!strncmp(string_of(peaks, "rms") + 132, "AA4A", 4));
+    cJSON_Delete(o);
+    strbuf_release(&sb);
 }
 END_TEST
 
@@ -109,8 +120,9 @@ int main(void)
     Suite *s = suite_create("write_html");
     TCase *t = tcase_create("html");
 
-    tcase_add_test(t, write_html_begins);
-    tcase_add_test(t, write_html_sound);
+    tcase_add_test(t, write_html_has_all);
+    tcase_add_test(t, write_html_title);
+    tcase_add_test(t, write_html_peaks);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
