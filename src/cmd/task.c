@@ -15,9 +15,11 @@
 #include "cmd/session.h"
 #include "decode/chords.h"
 #include "decode/keyvote.h"
+#include "decode/letters.h"
 #include "decode/section.h"
 #include "decode/tags.h"
 #include "decode/tempo.h"
+#include "decode/vocab.h"
 
 enum { SOUND_MAX_S = 20 * 60 }; /* that is kept for a page */
 
@@ -34,6 +36,7 @@ struct work {
     struct tempo tempo;
     int meter;
     struct segments chords, structure, key_over_time;
+    int *letter; /* of structure */
     struct key key;
     struct tags tags;
     int16_t *sound; /* of formats that need it; n_sound samples, with room */
@@ -189,6 +192,25 @@ static int label_structure(struct work *w, const struct scores *s,
     return rc;
 }
 
+static int label_chords(struct work *w, const struct scores *s,
+                        const struct frames *f, const struct classes *c,
+                        struct err *err)
+{
+    struct vocab v;
+    float *prob = NULL;
+    int rc;
+
+    if (!w->options->vocab)
+        return chords_decode(&w->chords, s->v, f, c, CHORDS_STAY, err);
+    TRY(vocab_init(&v, c, w->options->vocab, err));
+    rc = vocab_fold(&v, s->v, (size_t)s->n, &prob, err);
+    if (!rc)
+        rc = chords_decode(&w->chords, prob, f, &v.classes, CHORDS_STAY, err);
+    free(prob);
+    vocab_release(&v);
+    return rc;
+}
+
 static int label(struct work *w, enum task task, const struct scores *s,
                  double duration, struct err *err)
 {
@@ -200,7 +222,7 @@ static int label(struct work *w, enum task task, const struct scores *s,
     case TASK_BEATS:
         return label_beats(w, s, err);
     case TASK_CHORDS:
-        return chords_decode(&w->chords, s->v, &f, &c, CHORDS_STAY, err);
+        return label_chords(w, s, &f, &c, err);
     case TASK_STRUCTURE:
         return label_structure(w, s, &f, &c, err);
     case TASK_KEY:
@@ -339,6 +361,7 @@ static void fill_result(struct work *w, struct result *r, const char *path,
     r->meter = w->meter;
     r->chords = wanted[TASK_CHORDS] ? &w->chords : NULL;
     r->structure = wanted[TASK_STRUCTURE] ? &w->structure : NULL;
+    r->letter = w->options->boundaries_only ? NULL : w->letter;
     r->key = wanted[TASK_KEY] ? &w->key : NULL;
     r->key_over_time = w->options->over_time ? &w->key_over_time : NULL;
     r->tags = wanted[TASK_TAG] ? &w->tags : NULL;
@@ -369,6 +392,9 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         return err_prefix(err, "%s", name);
     if (is_silent(w, &a))
         label_silence(w, a.duration);
+    w->letter = xreallocarray(w->letter, w->structure.n + 1,
+                              sizeof(*w->letter));
+    letters_assign(w->letter, &w->structure, &w->chords);
     shift(w, a.start);
     fill_result(w, &r, name, &a);
     sound = (struct sound){ w->sound, w->n_sound, sound_rate(w) };
@@ -398,6 +424,22 @@ static void choose_tasks(struct work *w)
     }
 }
 
+/* Before the first input is worked on. */
+static int check_vocab(const struct work *w, struct err *err)
+{
+    const struct head_config *h =
+        config_head(&w->session.model->config, task_names[TASK_CHORDS]);
+    struct classes c;
+    struct vocab v;
+
+    if (!w->options->vocab || !h)
+        return 0;
+    c = (struct classes){ (const char *const *)h->classes, h->n_classes };
+    TRY(vocab_init(&v, &c, w->options->vocab, err));
+    vocab_release(&v);
+    return 0;
+}
+
 static int open_work(struct work *w, int worker, const struct session *first,
                      struct err *err)
 {
@@ -412,6 +454,7 @@ static int open_work(struct work *w, int worker, const struct session *first,
     if (!w->n)
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
                        "embed and tokenize only", w->session.model->path);
+    TRY(check_vocab(w, err));
     c.n_tasks = w->n;
     return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
 }
@@ -419,6 +462,7 @@ static int open_work(struct work *w, int worker, const struct session *first,
 static void release_work(struct work *w)
 {
     release_labels(w);
+    free(w->letter);
     free(w->sound);
     click_free(w->click);
     analyser_free(w->analyser);

@@ -18,6 +18,7 @@ struct task_options {
     struct dbn_config dbn;  /* fps 0: that of the head */
     double start_time;
     const char *save_activations, *click;
+    const char *vocab;      /* of chords, vocab.h; NULL: the model's */
     int all_beats;          /* even where they are hardly heard */
     int boundaries_only, over_time;
     int top;

@@ -82,18 +82,37 @@ static void add_beats(cJSON *o, const struct result *r)
     }
 }
 
-static void add_segments(cJSON *o, const char *name, const struct segments *s)
+/* "A" of 1, "Z" of 26, "AA" of 27... */
+static void name_letter(char name[8], int group)
+{
+    char text[8];
+    int at = 7;
+
+    text[at] = '\0';
+    for (; group > 0 && at; group = (group - 1) / 26)
+        text[--at] = (char)('A' + (group - 1) % 26);
+    strcpy(name, text + at);
+}
+
+/* group: of parts that sound alike, or NULL. */
+static void add_segments(cJSON *o, const char *name, const struct segments *s,
+                         const int *group)
 {
     cJSON *list = cJSON_AddArrayToObject(o, name);
 
     for (size_t i = 0; i < s->n; i++) {
         const struct segment *g = &s->v[i];
         cJSON *item = cJSON_CreateObject();
+        char letter[8];
 
         add_number(item, "start", g->start);
         add_number(item, "end", g->end);
         cJSON_AddItemToObject(item, "label", write_json_text(g->label));
         add_number(item, "confidence", g->confidence);
+        if (group) {
+            name_letter(letter, group[i]);
+            cJSON_AddStringToObject(item, "letter", letter);
+        }
         cJSON_AddItemToArray(list, item);
     }
 }
@@ -105,7 +124,7 @@ static void add_key(cJSON *o, const struct result *r)
     cJSON_AddItemToObject(key, "label", write_json_text(r->key->label));
     add_number(key, "confidence", r->key->label ? r->key->confidence : NAN);
     if (r->key_over_time)
-        add_segments(key, "over_time", r->key_over_time);
+        add_segments(key, "over_time", r->key_over_time, NULL);
 }
 
 static void add_tags(cJSON *o, const struct tags *t)
@@ -143,9 +162,9 @@ static void add_all(cJSON *o, const struct result *r)
     if (r->beats)
         add_beats(o, r);
     if (r->chords)
-        add_segments(o, "chords", r->chords);
+        add_segments(o, "chords", r->chords, NULL);
     if (r->structure)
-        add_segments(o, "structure", r->structure);
+        add_segments(o, "structure", r->structure, r->letter);
     if (r->key)
         add_key(o, r);
     if (r->tags)

@@ -10,7 +10,8 @@
 /* Appends {file, start (if it is not 0), duration, model {name, sha256}, mfm}
  * and, for each task that was run, tempo {bpm, confidence}, meter and beats
  * [{time, position, confidence}]; chords and structure [{start, end, label,
- * confidence}]; key {label, confidence, over_time}; tags [{label, score}]. A
+ * confidence}], of parts with their letter; key {label, confidence, over_time};
+ * tags [{label, score}]. A
  * failed input is {file, error}. Numbers are rounded to 6 decimals; what is not
  * known (NaN, position 0, label "") is null. Text that is not UTF-8 (file names
  * may be anything) gets U+FFFD for each byte that does not belong.

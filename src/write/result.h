@@ -36,6 +36,8 @@ struct result {
     struct tempo tempo;       /* these two are written with beats */
     int meter;                /* 0: not known */
     const struct segments *chords, *structure;
+    const int *letter;        /* of each part of structure 1 is A, 2 is B...;
+                                 NULL: not known */
     const struct key *key;
     const struct segments *key_over_time; /* written with key */
     const struct tags *tags;

@@ -57,3 +57,11 @@ expect_exit 0
 expect_only a.chords.lab
 expect_same text out/a.chords.lab
 check_batch chords
+
+# the model's chords are major and minor
+run chords --vocab majmin a.wav
+expect_exit 0
+expect_same text stdout
+expect_usage chords --vocab sevenths a.wav
+expect_in_stderr "--vocab sevenths: the model knows no such chords"
+expect_usage chords --vocab jazz a.wav

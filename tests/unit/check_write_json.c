@@ -18,7 +18,8 @@ START_TEST(write_json_all_tasks)
         .file = "a \"b\".wav", .duration = 12.3456789, .model_name = "default",
         .model_sha256 = "00ff", .version = "0.1.0", .beats = &b,
         .tempo = { 120.0000004, 0.75 }, .meter = 4, .chords = &chords,
-        .structure = &keys, .key = &k, .key_over_time = &keys, .tags = &t,
+        .structure = &keys, .letter = (const int[]){ 28 }, .key = &k,
+        .key_over_time = &keys, .tags = &t,
     };
 
     beats_append(&b, 1.0 / 3, 1, 0.5);
@@ -38,7 +39,7 @@ START_TEST(write_json_all_tasks)
         "\"chords\":[{\"start\":0,\"end\":12.345679,\"label\":\"C:maj\","
         "\"confidence\":0.1}],"
         "\"structure\":[{\"start\":0,\"end\":2,\"label\":null,"
-        "\"confidence\":0}],"
+        "\"confidence\":0,\"letter\":\"AB\"}],"
         "\"key\":{\"label\":\"C major\",\"confidence\":1,\"over_time\":["
         "{\"start\":0,\"end\":2,\"label\":null,\"confidence\":0}]},"
         "\"tags\":[{\"label\":\"rock\",\"score\":0.25}]}\n");
