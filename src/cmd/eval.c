@@ -35,15 +35,19 @@ static int run_pairs(const struct eval_options *o, const char *ref_path,
 {
     struct labelset ref = { 0 }, est = { 0 };
     struct scoring s = scoring_of(o, &ref, &est);
+    struct reliability reliability = { 0 };
     struct err err = { 0 };
     int rc;
+
+    s.reliability = o->reliability ? &reliability : NULL;
 
     if ((rc = labelset_open(&ref, ref_path, o->task, &err)) ||
         (rc = labelset_open(&est, est_path, o->task, &err)) ||
         (rc = scoring_run(&s, &err)))
         rc = say(rc, &err);
     else
-        rc = eval_show(o, &s, NULL);
+        rc = o->reliability ? eval_show_reliability(o, &s)
+                            : eval_show(o, &s, NULL);
     report_release(&s.report);
     labelset_release(&ref);
     labelset_release(&est);
@@ -197,6 +201,10 @@ static int check(const struct eval_options *o, int n, char **operand,
     if (o->dataset && o->compare)
         return err_set(err, ERR_ARG, "--compare takes three sets of label "
                        "files, not --dataset");
+    if (o->reliability && (o->dataset || o->compare ||
+                           o->task == ANNOT_TEMPO))
+        return err_set(err, ERR_ARG, "--reliability takes two sets of label "
+                       "files, of any task but tempo");
     if (n != wanted)
         return err_set(err, ERR_ARG, "%s", o->dataset
                            ? "with --dataset there is nothing behind the task"
@@ -259,6 +267,8 @@ int cmd_eval(int argc, char **argv)
           "before S seconds; 0 keeps all (default: 5)", 0, 30000, NULL },
         { 0, "per-file", OPT_FLAG, &o.per_file, NULL, "also the scores of each "
           "file, or tag", 0, 0, NULL },
+        { 0, "reliability", OPT_FLAG, &o.reliability, NULL, "how often what is "
+          "estimated is right, by its confidence", 0, 0, NULL },
         { 0, "compare", OPT_FLAG, &o.compare, NULL, "compare the estimates A "
           "and B with a paired test", 0, 0, NULL },
         { 0, "most", OPT_INT, &o.most, "N", "with --compare: list the N files "

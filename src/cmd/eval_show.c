@@ -179,6 +179,76 @@ int eval_show(const struct eval_options *o, const struct scoring *s,
     return s->failed ? CMD_FAILED : rc;
 }
 
+/* ---- confidences ---- */
+
+static void reliability_json(cJSON *top, const struct reliability *r)
+{
+    cJSON *list;
+
+    cJSON_AddItemToObject(top, "calibration_error",
+                          write_json_number(reliability_error(r)));
+    list = cJSON_AddArrayToObject(top, "bins");
+    for (int i = 0; i < RELIABILITY_BINS; i++) {
+        const struct reliability_bin *b = &r->bin[i];
+        cJSON *item = cJSON_CreateObject();
+
+        cJSON_AddNumberToObject(item, "from", (double)i / RELIABILITY_BINS);
+        cJSON_AddItemToObject(item, "weight", write_json_number(b->weight));
+        cJSON_AddItemToObject(item, "confidence",
+                              write_json_number(b->confidence / b->weight));
+        cJSON_AddItemToObject(item, "right",
+                              write_json_number(b->right / b->weight));
+        cJSON_AddItemToArray(list, item);
+    }
+}
+
+/* Columns between tabs, or between blanks. */
+static void reliability_text(struct strbuf *out, const struct eval_options *o,
+                             const struct reliability *r)
+{
+    int tabs = eval_format_of(o, TABLE) == TSV;
+    const char *unit = o->task == ANNOT_CHORDS || o->task == ANNOT_STRUCTURE
+                           ? "seconds" : "items";
+
+    strbuf_addf(out, tabs ? "from\tto\tconfidence\tright\t%s\n"
+                          : "from   to    confidence  right   %s\n", unit);
+    for (int i = 0; i < RELIABILITY_BINS; i++) {
+        const struct reliability_bin *b = &r->bin[i];
+        double low = (double)i / RELIABILITY_BINS;
+
+        if (!(b->weight > 0))
+            continue;
+        strbuf_addf(out, tabs ? "%.1f\t%.1f\t%.4f\t%.4f\t%.0f\n"
+                              : "%.1f    %.1f   %8.4f  %7.4f  %8.0f\n", low,
+                    low + 1. / RELIABILITY_BINS, b->confidence / b->weight,
+                    b->right / b->weight, b->weight);
+    }
+    strbuf_addf(out, tabs ? "calibration error\t\t%.4f\n"
+                          : "calibration error  %.4f\n",
+                reliability_error(r));
+}
+
+int eval_show_reliability(const struct eval_options *o,
+                          const struct scoring *s)
+{
+    struct strbuf text = STRBUF_INIT;
+    int rc;
+
+    if (!s->pairs)
+        return CMD_FAILED;
+    if (eval_format_of(o, TABLE) == JSON) {
+        cJSON *top = counts_json(o, s);
+
+        reliability_json(top, s->reliability);
+        add_json(&text, top);
+    } else {
+        reliability_text(&text, o, s->reliability);
+    }
+    rc = eval_write(o, &text);
+    strbuf_release(&text);
+    return s->failed ? CMD_FAILED : rc;
+}
+
 /* ---- two sets of estimates ---- */
 
 static void add_unpaired(cJSON *top, const char *name, const struct scoring *s)

@@ -13,7 +13,7 @@ struct eval_options {
     struct cmd_common common;
     enum annot_task task;
     double trim; /* 0 keeps all */
-    int per_file, compare, most, jobs, check, finetune, steps;
+    int per_file, compare, most, jobs, check, finetune, steps, reliability;
     const char *dataset, *root, *split;
 };
 
@@ -30,6 +30,10 @@ int eval_write(const struct eval_options *o, const struct strbuf *text);
  * failed. */
 int eval_show(const struct eval_options *o, const struct scoring *s,
               const struct measure *m);
+
+/* s->reliability, a table unless the format is another. */
+int eval_show_reliability(const struct eval_options *o,
+                          const struct scoring *s);
 
 /* Estimates a and b of the same references. */
 int eval_show_comparison(const struct eval_options *o, const struct scoring *a,

@@ -14,6 +14,7 @@ struct pair {
     char *error;            /* NULL, or why there is no score; owned */
     int said;               /* that has been said before */
     struct tags tags[2];    /* ANNOT_TAGS: of both sides, owned */
+    struct reliability reliability;
     double score[SCORE_MOST];
 };
 
@@ -92,12 +93,15 @@ static int score(struct pair *p, const struct scoring *s, struct err *err)
         rc = labelset_read(&ref, s->ref, p->ref, err);
     if (!rc)
         rc = labelset_read(&est, s->est, p->est, err);
+    if (!rc)
+        score_close(&ref, &est);
+    if (!rc && s->reliability)
+        rc = reliability_take(&p->reliability, s->ref->task, &ref, &est, err);
     if (!rc && s->ref->task == ANNOT_TAGS) {
         p->tags[0] = ref.tags;
         p->tags[1] = est.tags;
         ref.tags = est.tags = (struct tags){ 0 };
     } else if (!rc) {
-        score_close(&ref, &est);
         rc = score_pair(p->score, s->ref->task, &ref, &est, s->trim_s, err);
         if (rc)
             err_prefix(err, "%s", s->ref->item[p->ref].stem);
@@ -148,6 +152,8 @@ static void collect(struct scoring *s, const struct pairs *p)
 
         if (!pair->error) {
             s->pairs++;
+            if (s->reliability)
+                reliability_merge(s->reliability, &pair->reliability);
             if (s->ref->task != ANNOT_TAGS)
                 report_add(&s->report, s->ref->item[pair->ref].stem,
                            pair->score);

@@ -3,6 +3,7 @@
 #define CMD_SCORING_H
 
 #include "cmd/labelset.h"
+#include "eval/reliability.h"
 #include "eval/report.h"
 #include "eval/score.h"
 
@@ -11,6 +12,7 @@ struct scoring {
     double trim_s;     /* see eval_beat */
     int jobs;          /* threads */
     int errors_said;   /* those that could not be annotated were named */
+    struct reliability *reliability; /* NULL, or gets that of all pairs */
     /* results */
     struct report report; /* a row for each pair in the order of stems; for
                            * tags a row for each tag; released by the caller */

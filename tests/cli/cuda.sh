@@ -94,7 +94,8 @@ for jobs in 1 2; do
         --pool mean --format ndjson --progress never a.wav b.wav
     expect_exit 0
     expect_lines 2
-    expect_lines $jobs stderr
+    [ "$(grep -c 'computing on cuda' stderr)" -eq $jobs ] ||
+        fail "$jobs devices expected"
     cp stdout jobs$jobs
 done
 expect_same jobs1 jobs2

@@ -331,7 +331,25 @@ for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
     'beats ref est --format md' 'beats ref est --trim -1' \
     'beats ref est --nonsense'; do
     # shellcheck disable=SC2086
-    expect_usage eval $call
+    # confidences against what is right
+cat >sure.json <<'EOF'
+{"file":"x","mfm":"0","beats":[{"time":0.01,"position":1,"confidence":0.95},
+{"time":0.3,"position":2,"confidence":0.15}]}
+EOF
+printf '0.0\n0.5\n' >sure.beats
+run eval beats sure.beats sure.json --reliability --format tsv
+expect_exit 0
+expect_stdout "$(printf 'from\tto\tconfidence\tright\titems
+0.1\t0.2\t0.1500\t0.0000\t1
+0.9\t1.0\t0.9500\t1.0000\t1
+calibration error\t\t0.1000')"
+run eval beats sure.beats sure.json --reliability --format json
+expect_exit 0
+expect_json
+expect_in_stdout '"calibration_error":	0.1,'
+expect_usage eval tempo sure.beats sure.json --reliability
+
+expect_usage eval $call
 done
 
 # annotate, then score: a folder without audio, a file that is none, a model
@@ -434,8 +452,9 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     expect_field file '"blues.00000"'
     run eval key --dataset giantsteps --root giant --format tsv --per-file
     expect_exit 1
-    expect_one_line_stderr
+    expect_lines 2 stderr
     expect_in_stderr "giant/audio/11.LOFI.wav"
+    expect_in_stderr "1 of 2 inputs failed"
     grep -q "^10	" stdout || fail "a score of song 10 expected"
     run eval structure --dataset harmonix --root harmonix
     expect_exit 0
