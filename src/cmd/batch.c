@@ -524,6 +524,8 @@ static int run(struct batch_all *a, int n, char **operands)
         return rc ? rc : CMD_FAILED;
     share_work(a);
     progress_init(&a->progress, a->common, a->n_work, isatty(STDERR_FILENO));
+    if (dist_rank(a->dist)) /* they would write over each other's */
+        a->progress.mode = PROGRESS_OFF;
     run_workers(a);
     return finish(a);
 }
