@@ -201,15 +201,26 @@ int file_out_open(struct file_out *o, const char *path, struct err *err)
     return 0;
 }
 
-/* Gives a file without a name one beside its path. */
-static int give_name(struct file_out *o)
+static int give_this_name(struct file_out *o, const char *name)
 {
     char fd_path[64];
 
     snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fileno(o->f));
+    return linkat(AT_FDCWD, fd_path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Gives a file without a name its own; where that is taken, one beside it, from
+ * which a rename replaces the other. A file that is new never has a name that
+ * a killed process could leave behind. */
+static int give_name(struct file_out *o)
+{
+    if (!give_this_name(o, o->path))
+        return 0;
+    if (errno != EEXIST)
+        return -1;
     for (unsigned i = 0; i < 1000; i++) {
         o->tmp = xasprintf("%s.%d.%u", o->path, (int)getpid(), i);
-        if (!linkat(AT_FDCWD, fd_path, AT_FDCWD, o->tmp, AT_SYMLINK_FOLLOW))
+        if (!give_this_name(o, o->tmp))
             return 0;
         free(o->tmp);
         o->tmp = NULL;
