@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "write/json.h"
+#include "write/text.h"
 
 enum { PEAKS_PER_S = 100 };
 
@@ -139,12 +140,35 @@ static int add_sound(struct strbuf *out, const struct result *r,
     return 0;
 }
 
-static void add_head(struct strbuf *out, const struct result *r)
+static void add_markup(struct strbuf *out, const char *text)
 {
-    struct strbuf name = STRBUF_INIT;
-    const char *slash = strrchr(r->file, '/');
+    struct strbuf sb = STRBUF_INIT;
 
-    write_utf8(&name, slash ? slash + 1 : r->file);
+    write_utf8(&sb, text);
+    strbuf_addmarkup(out, sb.s);
+    strbuf_release(&sb);
+}
+
+/* What there is to read where scripts do not run. */
+static int add_noscript(struct strbuf *out, const char *name,
+                        const struct result *r, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    TRY(write_text(&text, r, err));
+    strbuf_addstr(out, "<noscript><h1>");
+    add_markup(out, name);
+    strbuf_addstr(out, "</h1>\n<p>With JavaScript, this page shows and plays "
+                  "the song.</p>\n<pre>\n");
+    add_markup(out, text.s);
+    strbuf_addstr(out, "</pre></noscript>\n");
+    strbuf_release(&text);
+    return 0;
+}
+
+static void add_head(struct strbuf *out, const char *name,
+                     const struct result *r)
+{
     strbuf_addf(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
                 "<meta charset=\"utf-8\">\n<meta name=\"generator\" "
                 "content=\"mfm %s\">\n", r->version ? r->version : "");
@@ -155,16 +179,19 @@ static void add_head(struct strbuf *out, const struct result *r)
                   "content=\"width=device-width, initial-scale=1\">\n"
                   "<meta name=\"color-scheme\" content=\"light dark\">\n"
                   "<title>");
-    strbuf_addmarkup(out, name.s);
+    add_markup(out, name);
     strbuf_addstr(out, "</title>\n<style>\n");
     strbuf_add(out, page_css, sizeof(page_css));
     strbuf_addstr(out, "</style>\n</head>\n<body>\n");
-    strbuf_release(&name);
 }
 
 int write_html(struct strbuf *out, const struct result *r, struct err *err)
 {
-    add_head(out, r);
+    const char *slash = strrchr(r->file, '/');
+    const char *name = slash ? slash + 1 : r->file;
+
+    add_head(out, name, r);
+    TRY(add_noscript(out, name, r, err));
     strbuf_add(out, page_html, sizeof(page_html));
     TRY(add_sound(out, r, err));
     TRY(add_data(out, r, err));

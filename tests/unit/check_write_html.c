@@ -3,6 +3,9 @@
 #include "write/html.h"
 
 #include <cjson/cJSON.h>
+#include <nettle/base64.h>
+
+#include "audio/clip.h"
 
 /* What stands between two texts, for the caller to free. */
 static char *between(const char *text, const char *a, const char *b)
@@ -56,6 +59,11 @@ START_TEST(write_html_has_all)
     s = between(sb.s, "id=\"result\"", "</script>");
     ck_assert_ptr_null(strstr(s, "<b"));
     ck_assert_ptr_null(strstr(s, "\xe2\x80\xa8"));
+    free(s);
+    s = between(sb.s, "<noscript><h1>", "</noscript>");
+    ck_assert(strstr(s, "script&gt;.mp3</h1>"));
+    ck_assert(strstr(s, "\n# chords\n10.000000\t11.500000\tC:maj\n"));
+    ck_assert(strstr(s, "\n\xef\xbf\xbd&lt;/script&gt;\t0.125000\n"));
     free(s);
     o = data_of(sb.s);
     ck_assert_str_eq(string_of(o, "file"), "music/<b>\xef\xbf\xbd & "
@@ -115,6 +123,41 @@ START_TEST(write_html_peaks)
 }
 END_TEST
 
+/* What the page plays is the samples. */
+START_TEST(write_html_sound)
+{
+    enum { RATE = 24000, N = 30001 };
+    static int16_t x[N];
+    struct sound sound = { x, N, RATE };
+    struct result r = { .file = "a", .duration = 1.25, .sound = &sound };
+    struct base64_decode_ctx base64;
+    struct strbuf sb = STRBUF_INIT;
+    struct err err = {0};
+    struct clip c;
+    uint8_t *flac;
+    size_t len;
+    char *s;
+
+    for (size_t i = 0; i < N; i++)
+        x[i] = (int16_t)(uint16_t)((uint32_t)i * 2654435761u >> 16);
+    ck_assert_msg(!write_html(&sb, &r, &err), "%s", err.msg);
+    s = between(sb.s, "src=\"data:audio/flac;base64,", "\"");
+    flac = malloc(BASE64_DECODE_LENGTH(strlen(s)));
+    base64_decode_init(&base64);
+    ck_assert(base64_decode_update(&base64, &len, flac, strlen(s), s));
+    ck_assert(base64_decode_final(&base64));
+    ck_assert_msg(!clip_read(&c, &(struct decode_source){
+        .path = "x", .memory = flac, .memory_len = len
+    }, RATE, &err), "%s", err.msg);
+    ck_assert_uint_eq(c.n, N);
+    ck_assert_mem_eq(c.x, x, sizeof(x));
+    clip_release(&c);
+    free(flac);
+    free(s);
+    strbuf_release(&sb);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("write_html");
@@ -123,6 +166,7 @@ int main(void)
     tcase_add_test(t, write_html_has_all);
     tcase_add_test(t, write_html_title);
     tcase_add_test(t, write_html_peaks);
+    tcase_add_test(t, write_html_sound);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
