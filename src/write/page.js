@@ -338,11 +338,11 @@ function draw_segments(list, y, h, paint, text) {
 
 function draw_beats(y, h) {
   const per_beat = beats.length / (end - begin);
-  const all = scale / per_beat > 4, numbers = scale / per_beat > 34;
+  const all = !bars || scale / per_beat > 4, numbers = scale / per_beat > 34;
   const list = all ? beats : downbeats;
-  /* of the whole of a long song every second bar, or every fourth, ... */
-  const step = all ? 1 : 2 ** Math.max(0, Math.ceil(Math.log2(
-    4 / (scale * (end - begin) / bars))));
+  /* of the whole of a long song every second one, or every fourth, ... */
+  const step = 2 ** Math.max(0, Math.ceil(Math.log2(
+    4 * list.length / (scale * (end - begin)))));
   let free = -1e9, i = Math.max(0, last(list, "time", t_of(left) - 1));
 
   if (!beats.length)
@@ -432,7 +432,7 @@ function tell_segment(list, text) {
 }
 
 const sure = c => c == null ? "" : percent(c) + " sure";
-const plain = s => s.label || "unnamed";
+const plain = s => [s.label, s.letter].filter(Boolean).join(" ") || "unnamed";
 const chord_text = s => chord(s.label).text;
 const key_text = s => signs(plain(s));
 
@@ -850,9 +850,37 @@ scroll.addEventListener("wheel", e => {
     (e.deltaMode ? 30 : 1))) * (e.ctrlKey ? 0.01 : 0.003)),
     t_of(scroll.scrollLeft + offset), offset);
 }, { passive: false });
-scroll.addEventListener("touchmove", () => set_follow(false),
-  { passive: true });
-scroll.addEventListener("scroll", redraw);
+/* Two fingers: the time between them stays there. */
+let pinch = null;
+
+function two_fingers(e) {
+  const [a, b] = e.touches;
+
+  return { apart: Math.max(1, Math.hypot(a.clientX - b.clientX,
+    a.clientY - b.clientY)), offset: (a.clientX + b.clientX) / 2 -
+    view.getBoundingClientRect().left };
+}
+for (const name of ["touchstart", "touchend", "touchcancel"])
+  scroll.addEventListener(name, e => {
+    const f = e.touches.length === 2 && two_fingers(e);
+
+    pinch = f && { scale: scale / f.apart,
+      time: t_of(scroll.scrollLeft + f.offset) };
+  }, { passive: true });
+scroll.addEventListener("touchmove", e => {
+  set_follow(false);
+  if (!pinch)
+    return;
+  const f = two_fingers(e);
+
+  if (e.cancelable)
+    e.preventDefault();
+  zoom(pinch.scale * f.apart, pinch.time, f.offset);
+}, { passive: false });
+scroll.addEventListener("scroll", () => {
+  if (scroll.scrollLeft !== left) /* tick() has drawn */
+    redraw();
+});
 
 function map_move(e) {
   const box = map.getBoundingClientRect();
@@ -878,6 +906,8 @@ $("in").onclick = () => zoom_by(1.6);
 $("out").onclick = () => zoom_by(1 / 1.6);
 $("fit").onclick = () => zoom(0, begin, 0);
 $("follow").onclick = () => { set_follow(!follow); reveal(); };
+$("help").onclick = () => $("keys").open ? $("keys").close()
+  : $("keys").showModal();
 $("theme").onclick = () => set_theme(colour.dark ? "light" : "dark");
 $("open").querySelector("input").onchange = e => {
   if (e.target.files[0])
@@ -888,7 +918,7 @@ $("lists").addEventListener("toggle", put_lists);
 const KEYS = {
   " ": toggle_play, "+": () => zoom_by(1.6), "=": () => zoom_by(1.6),
   "-": () => zoom_by(1 / 1.6), "0": () => zoom(0, begin, 0),
-  f: $("follow").onclick, d: $("theme").onclick,
+  f: $("follow").onclick, d: $("theme").onclick, "?": $("help").onclick,
   Home: () => seek(begin), End: () => seek(end),
   ArrowLeft: e => e.shiftKey ? step_bar(-1) : seek(position - 5),
   ArrowRight: e => e.shiftKey ? step_bar(1) : seek(position + 5),

@@ -70,6 +70,8 @@ done
 grep -qE 'id="summary".*[1-9][0-9]* beats, [1-9]' stdout ||
     fail "what was found expected"
 grep -q '<li><span title="' stdout || fail "tags expected"
+grep -qE '<p id="now"><span[^>]*>[a-z]+ A</span>' stdout ||
+    fail "a section and its letter expected"
 grep -qE '<audio[^>]* src="blob:' page.html.dom || fail "a sound expected"
 grep -qE '<label id="open"[^>]* hidden=""' stdout || fail "no chooser expected"
 
@@ -87,7 +89,7 @@ if grep -qE '>(Beats|Chords|Section)</span>|<dt>Tempo' stdout; then
 fi
 
 # hands: a click in the middle of four seconds, five seconds on, a bar from the
-# start, the wheel, out again, the other theme
+# start, the wheel, out again, the other theme, two fingers, the keys
 sed '$d' page.html | sed '$d' >hands.html
 cat >>hands.html <<'EOF'
 <script>
@@ -117,6 +119,18 @@ look();
 const theme = document.documentElement.dataset.theme;
 press("d");
 see.push(theme !== document.documentElement.dataset.theme);
+const touch = (name, ...apart) => $("view").dispatchEvent(
+  new TouchEvent(name, { bubbles: true, cancelable: true,
+    touches: apart.map((x, i) => new Touch({ identifier: i, target: $("view"),
+      clientX: middle.clientX + x, clientY: middle.clientY })) }));
+touch("touchstart", -50, 50);
+touch("touchmove", -100, 100);
+touch("touchend");
+look();
+press("?");
+see.push($("keys").open);
+press("?");
+see.push($("keys").open);
 document.title = see.join();
 </script>
 </body>
@@ -124,4 +138,4 @@ document.title = see.join();
 EOF
 show hands.html
 expect_in_stdout "<title>0:02.0 4000,0:04.0 4000,bar,0:02.0 2963,\
-0:02.0 2963,0:02.0 4000,true</title>"
+0:02.0 2963,0:02.0 4000,true,0:02.0 2000,true,false</title>"
