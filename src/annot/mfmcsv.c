@@ -2,7 +2,6 @@
 #include "annot/mfmcsv.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "annot/keytext.h"
@@ -39,11 +38,11 @@ static int take_beat(struct annotation *out, const struct csv *c, double start,
                      double confidence, struct err *err)
 {
     const char *label = csv_field(c, LABEL);
-    long position = *label ? strtol(label, NULL, 10) : 0;
+    int position = 0;
 
-    if (isnan(start) || position < 0 || position > 1000)
+    if (isnan(start) || (*label && !lines_position(&position, label)))
         return csv_bad(c, err, "not a beat: a start and a position");
-    beats_append(&out->beats, start, (int)position, confidence);
+    beats_append(&out->beats, start, position, confidence);
     return 0;
 }
 
@@ -71,7 +70,8 @@ static int take_tempo(struct annotation *out, const struct csv *c,
 static int take_key(struct annotation *out, const struct csv *c,
                     double confidence, struct err *err)
 {
-    TRY(keytext_parse(&out->keys, csv_field(c, LABEL), err));
+    if (keytext_parse(&out->keys, csv_field(c, LABEL), err))
+        return err_prefix(err, "%s:%d", c->name, c->line);
     if (out->keys.n)
         key_set(&out->key, out->keys.v[0].label, confidence);
     return 0;
@@ -92,6 +92,8 @@ static int take_row(struct annotation *out, const struct csv *c,
     TRY(number(&start, c, START, max_time, err));
     TRY(number(&end, c, END, max_time, err));
     TRY(number(&confidence, c, CONFIDENCE, 1, err));
+    if (confidence < 0)
+        return csv_bad(c, err, "a confidence below 0");
     switch (task) {
     case ANNOT_BEATS:
         return take_beat(out, c, start, confidence, err);

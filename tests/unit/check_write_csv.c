@@ -58,7 +58,9 @@ static const struct {
     { HEAD "chords,1,2,N\n", ANNOT_CHORDS, ":2: " },
     { HEAD "chords,1,2,N,2\n", ANNOT_CHORDS, ":2: " },
     { HEAD "tempo,,,fast,\n", ANNOT_TEMPO, ":2: " },
-    { HEAD "key,,,H flat,\n", ANNOT_KEY, "" },
+    { HEAD "key,,,H flat,\n", ANNOT_KEY, ":2: " },
+    { HEAD "beats,1,,one,\n", ANNOT_BEATS, ":2: " },
+    { HEAD "tags,,,rock,-0.5\n", ANNOT_TAGS, ":2: " },
 };
 
 START_TEST(mfmcsv_refuses)
