@@ -63,7 +63,7 @@ static int take_tempo(struct annotation *out, const struct csv *c,
     TRY(number(&bpm, c, LABEL, 1e4, err));
     if (!(bpm > 0))
         return csv_bad(c, err, "not a tempo in beats per minute");
-    out->tempo = (struct tempi){ { bpm, 0 }, 1 };
+    out->tempo.bpm[0] = bpm;
     return 0;
 }
 
@@ -94,6 +94,8 @@ static int take_row(struct annotation *out, const struct csv *c,
     TRY(number(&confidence, c, CONFIDENCE, 1, err));
     if (confidence < 0)
         return csv_bad(c, err, "a confidence below 0");
+    if (isnan(start) && isnan(end) && !*csv_field(c, LABEL))
+        return 0; /* it found nothing */
     switch (task) {
     case ANNOT_BEATS:
         return take_beat(out, c, start, confidence, err);
@@ -129,6 +131,8 @@ int mfmcsv_parse(struct annotation *out, const char *text, size_t len,
     if (!rc && !any)
         rc = err_set(err, ERR_FORMAT, "%s: no row of %s", name,
                      annot_task_names[task]);
+    if (task == ANNOT_TEMPO)
+        out->tempo.weight = 1;
     if (!rc)
         annotation_sort(out);
     return rc;

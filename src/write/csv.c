@@ -47,6 +47,12 @@ static void add_row(struct strbuf *out, const char *task, double start,
     strbuf_addch(out, '\n');
 }
 
+/* The task ran and found nothing. */
+static void add_nothing(struct strbuf *out, const char *task)
+{
+    add_row(out, task, NAN, NAN, "", NAN);
+}
+
 static void add_beats(struct strbuf *out, const struct result *r)
 {
     char text[32];
@@ -54,6 +60,8 @@ static void add_beats(struct strbuf *out, const struct result *r)
     if (isfinite(r->tempo.bpm)) {
         snprintf(text, sizeof(text), "%.10g", round(r->tempo.bpm * 1e6) / 1e6);
         add_row(out, "tempo", NAN, NAN, text, r->tempo.confidence);
+    } else {
+        add_nothing(out, "tempo");
     }
     if (r->meter) {
         snprintf(text, sizeof(text), "%d", r->meter);
@@ -66,6 +74,8 @@ static void add_beats(struct strbuf *out, const struct result *r)
         add_row(out, "beats", b->time, NAN, b->position ? text : "",
                 b->confidence);
     }
+    if (!r->beats->n)
+        add_nothing(out, "beats");
 }
 
 static void add_segments(struct strbuf *out, const char *task,
@@ -74,6 +84,8 @@ static void add_segments(struct strbuf *out, const char *task,
     for (size_t i = 0; s && i < s->n; i++)
         add_row(out, task, s->v[i].start, s->v[i].end, s->v[i].label,
                 s->v[i].confidence);
+    if (s && !s->n)
+        add_nothing(out, task);
 }
 
 int write_csv(struct strbuf *out, const struct result *r, struct err *err)
@@ -87,10 +99,14 @@ int write_csv(struct strbuf *out, const struct result *r, struct err *err)
     if (r->key && r->key->label)
         add_row(out, "key", r->start, r->start + r->duration, r->key->label,
                 r->key->confidence);
+    else if (r->key)
+        add_nothing(out, "key");
     if (r->key)
         add_segments(out, "key_over_time", r->key_over_time);
     for (size_t i = 0; r->tags && i < r->tags->n; i++)
         add_row(out, "tags", NAN, NAN, r->tags->v[i].label,
                 r->tags->v[i].score);
+    if (r->tags && !r->tags->n)
+        add_nothing(out, "tags");
     return 0;
 }

@@ -10,7 +10,8 @@
  * task,start,end,label,confidence. task is tempo, meter, beats, chords,
  * structure, key, key_over_time or tags; of beats label is the position, of
  * tempo the beats per minute, of tags confidence is the score; what is not
- * known is empty. mfmcsv.h reads it. Never fails. */
+ * known is empty. A task that found nothing has a row in which all else is
+ * empty, so that it is known to have run. mfmcsv.h reads it. Never fails. */
 int write_csv(struct strbuf *out, const struct result *r, struct err *err);
 
 #endif

@@ -33,11 +33,23 @@ START_TEST(write_csv_nothing)
     struct strbuf sb = STRBUF_INIT;
     struct key key = {0};
     struct tags tags = {0};
-    struct result r = { .file = "a", .duration = NAN, .key = &key,
+    struct beats beats = {0};
+    struct segments chords = {0};
+    struct result r = { .file = "a", .duration = NAN, .beats = &beats,
+                        .tempo = { NAN, NAN }, .chords = &chords, .key = &key,
                         .tags = &tags };
+    struct annotation a;
 
     ck_assert(!write_csv(&sb, &r, NULL));
-    ck_assert_str_eq(sb.s, "task,start,end,label,confidence\n");
+    ck_assert_str_eq(sb.s, "task,start,end,label,confidence\ntempo,,,,\n"
+                           "beats,,,,\nchords,,,,\nkey,,,,\ntags,,,,\n");
+    for (int task = 0; task <= ANNOT_TAGS; task++) {
+        if (task == ANNOT_STRUCTURE)
+            continue; /* did not run */
+        annot_good(&a, sb.s, ".csv", (enum annot_task)task);
+        ck_assert(!a.beats.n && !a.spans.n && !a.key.label && !a.tags.n);
+        annotation_release(&a);
+    }
     strbuf_release(&sb);
 }
 END_TEST
