@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "write/jams.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "annot/chordname.h"
+#include "annot/keyname.h"
 #include "write/json.h"
 
 static const char jams_version[] = "0.3.4";
@@ -92,36 +95,48 @@ static void add_beats(cJSON *list, const struct result *r)
                 isfinite(r->tempo.confidence) ? r->tempo.confidence : 0);
 }
 
-/* In the spelling of key_mode, "C:major". */
+/* ---- values that the namespaces have ---- */
+
+static cJSON *open_label(const char *label)
+{
+    return *label ? write_json_text(label) : cJSON_CreateString("");
+}
+
+static cJSON *chord(const char *label)
+{
+    struct chordname c;
+    int rc = chordname_parse(&c, label, false, NULL);
+
+    return cJSON_CreateString(!rc || rc == ERR_UNSUPPORTED ? label : "X");
+}
+
+/* "c# minor" as "C#:minor"; a mode without a name is left out. */
 static cJSON *key_mode(const char *label)
 {
+    static const char *const modes[] = { ":major", ":minor", "" };
     struct strbuf text = STRBUF_INIT;
+    struct keyname k;
     cJSON *v;
 
-    strbuf_addstr(&text, label);
-    if (strchr(text.s, ' '))
-        *strchr(text.s, ' ') = ':';
-    v = write_json_text(text.s);
+    if (keyname_parse(&k, label, NULL) || k.tonic < 0)
+        return cJSON_CreateString("N");
+    strbuf_add(&text, label, strcspn(label, " \t"));
+    text.s[0] = (char)toupper((unsigned char)text.s[0]);
+    strbuf_addstr(&text, modes[k.mode]);
+    v = cJSON_CreateString(text.s);
     strbuf_release(&text);
     return v;
 }
 
 static void add_segments(cJSON *list, const struct result *r,
-                         const char *space, const struct segments *s)
+                         const char *space, const struct segments *s,
+                         cJSON *(*value)(const char *label))
 {
     cJSON *data = annotation(list, r, space);
 
-    for (size_t i = 0; i < s->n; i++) {
-        const struct segment *g = &s->v[i];
-        cJSON *value = strcmp(space, "key_mode")
-                           ? write_json_text(g->label) : key_mode(g->label);
-
-        if (cJSON_IsNull(value)) { /* a boundary without a name */
-            cJSON_Delete(value);
-            value = cJSON_CreateString("");
-        }
-        observe(data, g->start, g->end - g->start, value, g->confidence);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        observe(data, s->v[i].start, s->v[i].end - s->v[i].start,
+                value(s->v[i].label), s->v[i].confidence);
 }
 
 static void add_key(cJSON *list, const struct result *r)
@@ -132,7 +147,7 @@ static void add_key(cJSON *list, const struct result *r)
         observe(data, r->start, length(r), key_mode(r->key->label),
                 r->key->confidence);
     if (r->key_over_time)
-        add_segments(list, r, "key_mode", r->key_over_time);
+        add_segments(list, r, "key_mode", r->key_over_time, key_mode);
 }
 
 static void add_tags(cJSON *list, const struct result *r)
@@ -140,7 +155,7 @@ static void add_tags(cJSON *list, const struct result *r)
     cJSON *data = annotation(list, r, "tag_open");
 
     for (size_t i = 0; i < r->tags->n; i++)
-        observe(data, r->start, length(r), write_json_text(r->tags->v[i].label),
+        observe(data, r->start, length(r), open_label(r->tags->v[i].label),
                 r->tags->v[i].score);
 }
 
@@ -176,17 +191,22 @@ static void add_sandbox(cJSON *root, const struct result *r)
 
 int write_jams(struct strbuf *out, const struct result *r, struct err *err)
 {
-    cJSON *root = cJSON_CreateObject(), *list;
+    cJSON *root, *list;
     char *text;
 
+    /* beats may begin there, by --start-time */
+    if (r->beats && r->beats->n && r->beats->v[0].time < 0)
+        return err_set(err, ERR_UNSUPPORTED, "%s: a beat at %.6f s, but JAMS "
+                       "has no times below 0", r->file, r->beats->v[0].time);
+    root = cJSON_CreateObject();
     add_file(root, r);
     list = cJSON_AddArrayToObject(root, "annotations");
     if (r->beats)
         add_beats(list, r);
     if (r->chords)
-        add_segments(list, r, "chord", r->chords);
+        add_segments(list, r, "chord", r->chords, chord);
     if (r->structure)
-        add_segments(list, r, "segment_open", r->structure);
+        add_segments(list, r, "segment_open", r->structure, open_label);
     if (r->key)
         add_key(list, r);
     if (r->tags)

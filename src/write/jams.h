@@ -12,7 +12,9 @@
  * and where it is known over time) and tag_open. Annotations tell in
  * annotation_tools what made them; sandbox.mfm has version, file, model {name,
  * sha256} and meter. file_metadata.duration ends where the part that was heard
- * does. annot/jams.h reads it. ERR_NOMEM. */
+ * does. What the grammars of the namespaces lack becomes X (chords) or N
+ * (keys). annot/jams.h reads it. ERR_UNSUPPORTED for beats below 0, which the
+ * schema lacks, too; ERR_NOMEM. */
 int write_jams(struct strbuf *out, const struct result *r, struct err *err);
 
 #endif

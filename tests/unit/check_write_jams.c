@@ -69,6 +69,31 @@ START_TEST(write_jams_unknown)
 }
 END_TEST
 
+/* Labels of models and times that the schema does not have. */
+START_TEST(write_jams_is_valid)
+{
+    struct strbuf sb = STRBUF_INIT;
+    struct err err = { 0 };
+    struct whole w;
+
+    whole_init(&w);
+    segments_append(&w.chords, 14, 15, "Am7", 1);
+    key_set(&w.key, "c# other", 1);
+    segments_append(&w.key_over_time, 14, 15, "none", 1);
+    tags_append(&w.tags, "", 0.5);
+    ck_assert(!write_jams(&sb, &w.r, NULL));
+    ck_assert_ptr_nonnull(strstr(sb.s, "\"value\":\t\"X\""));
+    ck_assert_ptr_nonnull(strstr(sb.s, "\"value\":\t\"C#\""));
+    ck_assert_ptr_nonnull(strstr(sb.s, "\"value\":\t\"N\""));
+    ck_assert_ptr_nonnull(strstr(sb.s, "\"value\":\t\"\""));
+    w.beats.v[0].time = -0.5;
+    ck_assert_int_eq(write_jams(&sb, &w.r, &err), ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "-0.5"));
+    strbuf_release(&sb);
+    whole_release(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("write_jams");
@@ -77,6 +102,7 @@ int main(void)
     tcase_add_test(t, write_jams_and_back);
     tcase_add_test(t, write_jams_about);
     tcase_add_test(t, write_jams_unknown);
+    tcase_add_test(t, write_jams_is_valid);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
