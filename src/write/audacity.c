@@ -4,19 +4,14 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "write/json.h"
 #include "write/text.h"
 
 static void add(struct strbuf *out, double start, double end,
                 const char *label)
 {
-    struct strbuf text = STRBUF_INIT;
-
-    write_utf8(&text, label);
     strbuf_addf(out, "%.6f\t%.6f\t", start + 0.0, end + 0.0);
-    write_text_label(out, text.s);
+    write_text_label(out, label);
     strbuf_addch(out, '\n');
-    strbuf_release(&text);
 }
 
 static void add_beats(struct strbuf *out, const struct beats *b)

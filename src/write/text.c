@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "write/text.h"
 
+#include "write/json.h"
+
 void write_text_label(struct strbuf *out, const char *label)
 {
-    for (; *label; label++) {
-        unsigned char c = (unsigned char)*label;
+    size_t begin = out->len;
 
-        strbuf_addch(out, c < 0x20 || c == 0x7f ? ' ' : *label);
-    }
+    write_utf8(out, label);
+    for (size_t i = begin; i < out->len; i++)
+        if ((unsigned char)out->s[i] < 0x20 || out->s[i] == 0x7f)
+            out->s[i] = ' ';
 }
 
 void write_text_beats(struct strbuf *out, const struct beats *b)

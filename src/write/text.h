@@ -1,6 +1,7 @@
 /* text.h - labels as lines of text that mir_eval.io and mfm read back: columns
  * between tabs, times with 6 decimals, no header, every line ended. Tabs,
- * newlines and other control characters in labels become spaces. */
+ * newlines and other control characters in labels become spaces, and what is
+ * not UTF-8 is as in JSON. */
 #ifndef WRITE_TEXT_H
 #define WRITE_TEXT_H
 
@@ -14,7 +15,7 @@
  * "# beats". Of keys over time, where they are known, these. Never fails. */
 int write_text(struct strbuf *out, const struct result *r, struct err *err);
 
-/* A label, control characters as spaces. */
+/* A label alone. */
 void write_text_label(struct strbuf *out, const char *label);
 
 /* time, position; without positions unless all are known. */
