@@ -178,23 +178,45 @@ static int write_npy(struct embed *e, FILE *f, struct err *err)
 }
 
 /* Begins an array in an archive; its count * size bytes are to follow. */
-static void begin_array(struct zip_writer *w, const char *name,
-                        const char *descr, const int64_t *dim, int n,
-                        uint64_t size)
+static int begin_array(struct zip_writer *w, const char *name,
+                       const char *descr, const int64_t *dim, int n,
+                       uint64_t size, struct err *err)
 {
     char *head = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&head, &len);
 
+    if (!f)
+        return err_sys(err, "no memory for the archive");
+    npy_write_header(f, descr, dim, n);
+    if (fclose(f)) {
+        free(head);
+        return err_sys(err, "no memory for the archive");
+    }
     for (int i = 0; i < n; i++)
         size *= (uint64_t)dim[i];
-    if (f) {
-        npy_write_header(f, descr, dim, n);
-        fclose(f);
-    }
     zip_begin(w, name, len + size);
     zip_put(w, head, len);
     free(head);
+    return 0;
+}
+
+static int put_arrays(struct embed *e, struct zip_writer *w,
+                      const struct strbuf *about, struct err *err)
+{
+    char descr[32];
+    int64_t dim[3];
+    int n = shape(e, dim);
+
+    snprintf(descr, sizeof(descr), "|S%zu", about->len);
+    TRY(begin_array(w, "mfm.npy", descr, NULL, 0, about->len, err));
+    zip_put(w, about->s, about->len);
+    zip_end(w);
+    TRY(begin_array(w, "embedding.npy", "<f4", dim, n, sizeof(float), err));
+    TRY(spool_each(e->spool, zip_put, w, err));
+    zip_end(w);
+    zip_finish(w);
+    return 0;
 }
 
 /* "mfm", the object as text; "embedding". */
@@ -204,22 +226,11 @@ static int write_npz(struct embed *e, FILE *f, const char *file,
     struct zip_writer w = { .f = f, .align = 64 };
     struct strbuf text = STRBUF_INIT;
     cJSON *about = describe(e, file, heard);
-    char descr[32];
-    int64_t dim[3];
-    int n = shape(e, dim), rc;
+    int rc;
 
     json_print(&text, about);
     cJSON_Delete(about);
-    snprintf(descr, sizeof(descr), "|S%zu", text.len);
-    begin_array(&w, "mfm.npy", descr, NULL, 0, text.len);
-    zip_put(&w, text.s, text.len);
-    zip_end(&w);
-    begin_array(&w, "embedding.npy", "<f4", dim, n, sizeof(float));
-    rc = spool_each(e->spool, zip_put, &w, err);
-    if (!rc) {
-        zip_end(&w);
-        zip_finish(&w);
-    }
+    rc = put_arrays(e, &w, &text, err);
     zip_writer_release(&w);
     strbuf_release(&text);
     return rc;

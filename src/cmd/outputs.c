@@ -119,17 +119,33 @@ static int is_ours(const cJSON *obj)
             cJSON_HasObjectItem(obj, "error"));
 }
 
-/* One object, or lines of which the first is one. */
+/* The first line, as far as the limit of an object. */
+static void read_line(struct strbuf *line, const char *path)
+{
+    FILE *f = fopen(path, "re");
+    int c;
+
+    while (f && line->len <= LIMIT_JSON_BYTES && (c = getc_unlocked(f)) != EOF &&
+           c != '\n')
+        strbuf_addch(line, (char)c);
+    if (f)
+        fclose(f);
+}
+
+/* Lines of which the first is one, however many there are; or one object. */
 static int json_is_ours(const char *path)
 {
     struct strbuf text = STRBUF_INIT;
     cJSON *obj = NULL;
-    int ours = 0;
+    int ours;
 
-    if (!file_read(&text, path, LIMIT_LABELS, NULL) &&
-        (!json_parse(&obj, text.s, strcspn(text.s, "\n"), NULL) ||
-         !json_parse(&obj, text.s, text.len, NULL)))
-        ours = is_ours(obj);
+    read_line(&text, path);
+    if (json_parse(&obj, text.s, text.len, NULL)) {
+        strbuf_reset(&text);
+        if (!file_read(&text, path, LIMIT_JSON_BYTES, NULL))
+            json_parse(&obj, text.s, text.len, NULL);
+    }
+    ours = is_ours(obj);
     cJSON_Delete(obj);
     strbuf_release(&text);
     return ours;

@@ -82,6 +82,19 @@ START_TEST(outputs_write_json)
 }
 END_TEST
 
+/* A catalogue's lines are more than is read of a file of labels. */
+START_TEST(outputs_large_lines)
+{
+    const char *path = "large.ndjson";
+
+    put(path, "{\"file\":\"a\",\"mfm\":\"0.1\"}\n");
+    ck_assert(!truncate(path, (off_t)3 << 30));
+    ck_assert(!outputs_may_write(path, 0, NULL, NULL));
+    put("theirs.ndjson", "{\"file\":\"a\"}\n{\"mfm\":\"0.1\"}\n");
+    ck_assert(outputs_may_write("theirs.ndjson", 0, NULL, NULL));
+}
+END_TEST
+
 START_TEST(outputs_write_text)
 {
     put("a.beats", "0.500000\t1\n");
@@ -235,6 +248,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, enter, leave);
     tcase_add_test(t, outputs_write_json);
+    tcase_add_test(t, outputs_large_lines);
     tcase_add_test(t, outputs_write_text);
     tcase_add_test(t, outputs_may_write_early);
     tcase_add_test(t, outputs_write_device_stays);
