@@ -10,7 +10,7 @@
 #include "base/suggest.h"
 #include "base/xalloc.h"
 
-static int takes_value(const struct opt *o)
+int opt_takes_value(const struct opt *o)
 {
     return o->kind != OPT_FLAG && o->kind != OPT_COUNT;
 }
@@ -68,11 +68,10 @@ static int read_time(double *out, const char *s)
     char *end;
 
     for (s += negative;; s = end + 1, colons++) {
-        if (*s < '0' || *s > '9')
-            return *s == '.' && !colons && (v = strtod(s, &end), end > s) &&
-                   !*end ? (*out = negative ? -v : v, 1) : 0;
+        if (!(*s >= '0' && *s <= '9') && (*s != '.' || colons))
+            return 0;
         v = strtod(s, &end);
-        if (colons && v >= 60)
+        if (end == s || (colons && v >= 60))
             return 0;
         sum = sum * 60 + v;
         if (*end != ':')
@@ -233,7 +232,7 @@ static int parse_long(const struct opt *const *tables, int argc, char **argv,
     const struct opt *o = NULL;
 
     TRY(find_long(tables, arg, eq ? (size_t)(eq - arg) : strlen(arg), &o, err));
-    if (!takes_value(o)) {
+    if (!opt_takes_value(o)) {
         if (eq)
             return err_set(err, ERR_ARG, "--%s takes no value", o->name);
         return set_value(o, NULL, err);
@@ -253,7 +252,7 @@ static int parse_letters(const struct opt *const *tables, int argc, char **argv,
 
         if (!o)
             return err_set(err, ERR_ARG, "unknown option -%c", *p);
-        if (!takes_value(o)) {
+        if (!opt_takes_value(o)) {
             TRY(set_value(o, NULL, err));
             continue;
         }
@@ -299,7 +298,7 @@ void opt_help(struct strbuf *out, const struct opt *table)
             strbuf_addf(out, "  -%c, --%s", o->letter, o->name);
         else
             strbuf_addf(out, "      --%s", o->name);
-        if (takes_value(o))
+        if (opt_takes_value(o))
             strbuf_addf(out, " %s", o->arg);
         col = out->len - start;
         if (col + 2 > COLUMN) {

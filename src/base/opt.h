@@ -38,6 +38,9 @@ struct opt {
     const char *choices;  /* "json|text", OPT_CHOICE */
 };
 
+/* Whether a value follows it. */
+int opt_takes_value(const struct opt *o);
+
 /* Reads argv[1..argc-1] by several tables (each ends with OPT_END; the array of
  * tables with NULL). Operands are moved to the front of argv[0..]; *n is their
  * number. Returns 0 or ERR_ARG with one line that says what is wrong. */

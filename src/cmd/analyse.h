@@ -47,8 +47,8 @@ void analyser_progress(struct analyser *a,
                        void *ctx);
 
 /* path "-" is stdin. All that is emitted, and the scores, are of the part from
- * start on. The result is valid until the next run. Messages begin
- * with the path. A failed run leaves a usable for the next. */
+ * start on. The result is valid until the next run. Messages begin with the
+ * path. A failed run leaves a usable for the next. */
 int analyser_run(struct analyser *a, const char *path, struct analysis *out,
                  struct err *err);
 

@@ -10,7 +10,6 @@
 #include "cmd/outputs.h"
 #include "cmd/spool.h"
 
-static const double pi = 3.14159265358979323846;
 static const double click_s = 0.03, beat_hz = 1000, downbeat_hz = 2000;
 
 struct click {
@@ -83,13 +82,13 @@ static void put_header(FILE *f, int rate, uint32_t bytes)
     put32(f, bytes);
 }
 
-/* What sounds at sample t after a beat. */
+/* What sounds t seconds after a beat. */
 static double click_at(const struct beat *b, double t)
 {
     double hz = b->position == 1 ? downbeat_hz : beat_hz;
 
     return t < 0 || t >= click_s
-               ? 0 : 0.5 * exp(-t * 150) * sin(2 * pi * hz * t);
+               ? 0 : 0.5 * exp(-t * 150) * sin(2 * M_PI * hz * t);
 }
 
 static int put_samples(FILE *f, struct click *c, const struct beats *beats,

@@ -54,11 +54,6 @@ static const char *operands(const char *command)
     return "";
 }
 
-static int takes_value(const struct opt *o)
-{
-    return o->kind != OPT_FLAG && o->kind != OPT_COUNT;
-}
-
 struct writer {
     struct strbuf *out;
     struct strbuf presets; /* "|" between them */
@@ -92,7 +87,7 @@ static void bash_values(struct writer *w, const struct opt *o)
     const char *words = "";
     enum wants wants = wanted(o, w->presets.s, &words);
 
-    if (!takes_value(o))
+    if (!opt_takes_value(o))
         return;
     strbuf_addf(w->out, "        --%s", o->name);
     if (o->letter)
@@ -118,7 +113,8 @@ static void bash_command(void *ctx, const struct cmd_usage *usage,
     strbuf_addf(w->out, "    %s)\n        options=\"", usage->name);
     for (const struct opt *const *t = tables; *t; t++)
         for (const struct opt *o = *t; o->kind != OPT_END; o++)
-            strbuf_addf(w->out, "--%s%s", o->name, takes_value(o) ? "= " : " ");
+            strbuf_addf(w->out, "--%s%s", o->name,
+                        opt_takes_value(o) ? "= " : " ");
     strbuf_addstr(w->out, "\" operands=\"");
     if (!strcmp(usage->name, "help")) {
         add_commands(w->out);
@@ -204,25 +200,25 @@ static void zsh_option(struct writer *w, const struct opt *o)
     strbuf_addstr(w->out, "        ");
     if (o->letter && *more)
         strbuf_addf(w->out, "'*'{-%c,--%s%s}'[", o->letter, o->name,
-                    takes_value(o) ? "=" : "");
+                    opt_takes_value(o) ? "=" : "");
     else if (o->letter)
         strbuf_addf(w->out, "'(-%c --%s)'{-%c,--%s%s}'[", o->letter, o->name,
-                    o->letter, o->name, takes_value(o) ? "=" : "");
+                    o->letter, o->name, opt_takes_value(o) ? "=" : "");
     else
         strbuf_addf(w->out, "'%s--%s%s[", more, o->name,
-                    takes_value(o) ? "=" : "");
+                    opt_takes_value(o) ? "=" : "");
     zsh_text(w->out, o->help);
     strbuf_addch(w->out, ']');
-    if (takes_value(o)) {
+    if (opt_takes_value(o)) {
         strbuf_addch(w->out, ':');
         zsh_text(w->out, o->arg);
         strbuf_addch(w->out, ':');
     }
-    if (wants == WANTS_WORDS && takes_value(o)) {
+    if (wants == WANTS_WORDS && opt_takes_value(o)) {
         strbuf_addch(w->out, '(');
         add_words(w->out, words);
         strbuf_addch(w->out, ')');
-    } else if (takes_value(o)) {
+    } else if (opt_takes_value(o)) {
         strbuf_addstr(w->out, wants == WANTS_FILE ? "_files"
                               : wants == WANTS_MODEL ? "_mfm_models" : " ");
     }

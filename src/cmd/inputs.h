@@ -27,9 +27,8 @@ struct inputs {
  * in the order of their bytes; names that begin with a dot are left out, links
  * are followed, a link back to a folder above is not. With --keep-folders the
  * name of an input is all of its path but "/", "./" and "../" in front. Without
- * -r a folder is a
- * failed input. What a list names as an audio file is taken for one unseen. No
- * operand and no list is stdin, unless stdin_is_tty.
+ * -r a folder is a failed input. What a list names as an audio file is taken
+ * for one unseen. No operand and no list is stdin, unless stdin_is_tty.
  *
  * Whether files exist is not looked at: each fails in its turn. Returns ERR_ARG
  * for a use that cannot be meant (no input at all, stdin twice), ERR_IO or

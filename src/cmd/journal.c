@@ -223,29 +223,34 @@ static int count_parts(const char *path, int ranks)
     return ranks;
 }
 
-static int scan_all(struct lines *lines, const char *path, int ranks,
-                    const struct inputs *in, struct err *err)
+/* *own is where the whole lines of this process's part end. */
+static int scan_all(struct lines *lines, const struct journal *j, int ranks,
+                    const struct inputs *in, off_t *own, struct err *err)
 {
-    int n = count_parts(path, ranks), rc = 0;
+    int n = count_parts(j->path, ranks), rc = 0;
     struct names names;
-    off_t end;
 
     names_of(&names, in);
     for (int i = -1; i < n && !rc; i++) {
-        char *part = part_path(path, i);
+        char *part = part_path(j->path, i);
+        off_t end;
 
         rc = scan(lines, &names, part, i, &end, err);
+        if (i == j->rank)
+            *own = end;
         free(part);
     }
     names_release(&names);
     return rc;
 }
 
-static int mark_done(struct journal *j, int ranks, struct inputs *in,
-                     struct err *err)
+/* Marks what is done, and cuts off an incomplete line. */
+static int go_on(struct journal *j, int ranks, struct inputs *in,
+                 struct err *err)
 {
     struct lines lines = {0};
-    int rc = scan_all(&lines, j->path, ranks, in, err);
+    off_t own = 0;
+    int rc = scan_all(&lines, j, ranks, in, &own, err);
 
     for (size_t i = 0; i < lines.n && !rc; i++) {
         j->failed += (size_t)lines.v[i].failed;
@@ -253,23 +258,7 @@ static int mark_done(struct journal *j, int ranks, struct inputs *in,
             in->item[lines.v[i].index].done = 1;
     }
     free(lines.v);
-    return rc;
-}
-
-/* An incomplete line at the end of the own part. */
-static int cut(struct journal *j, struct err *err)
-{
-    const struct inputs nothing = {0};
-    struct lines lines = {0};
-    struct names names;
-    off_t end;
-    int rc;
-
-    names_of(&names, &nothing);
-    rc = scan(&lines, &names, j->part, j->rank, &end, err);
-    names_release(&names);
-    free(lines.v);
-    if (!rc && (ftruncate(fileno(j->f), end) || fseeko(j->f, 0, SEEK_END)))
+    if (!rc && (ftruncate(fileno(j->f), own) || fseeko(j->f, 0, SEEK_END)))
         rc = err_sys(err, "%s: cannot write", j->part);
     return rc;
 }
@@ -319,10 +308,7 @@ int journal_open(struct journal *j, const char *path, int ranks, int rank,
         j->f = NULL; /* it is not this one's to remove */
         return err_set(err, ERR_IO, "%s: another mfm is writing it", j->part);
     }
-    if (!resume)
-        return 0;
-    TRY(mark_done(j, ranks, in, err));
-    return cut(j, err);
+    return resume ? go_on(j, ranks, in, err) : 0;
 }
 
 /* ---- the end ---- */
@@ -390,8 +376,9 @@ static int assemble(struct journal *j, int ranks, const struct inputs *in,
     int n = count_parts(j->path, ranks), rc;
     struct lines lines = {0};
     struct file_out out = {0};
+    off_t own;
 
-    rc = scan_all(&lines, j->path, ranks, in, err);
+    rc = scan_all(&lines, j, ranks, in, &own, err);
     if (lines.n)
         qsort(lines.v, lines.n, sizeof(*lines.v), by_input);
     if (!rc)

@@ -125,8 +125,8 @@ static void read_line(struct strbuf *line, const char *path)
     FILE *f = fopen(path, "re");
     int c;
 
-    while (f && line->len <= LIMIT_JSON_BYTES && (c = getc_unlocked(f)) != EOF &&
-           c != '\n')
+    while (f && line->len <= LIMIT_JSON_BYTES &&
+           (c = getc_unlocked(f)) != EOF && c != '\n')
         strbuf_addch(line, (char)c);
     if (f)
         fclose(f);

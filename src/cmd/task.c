@@ -42,6 +42,7 @@ struct work {
     int16_t *sound; /* of formats that need it; n_sound samples, with room */
     size_t n_sound, sound_cap;
     struct click *click; /* --click; NULL: not asked for */
+    struct vocab vocab;  /* --vocab; empty: not asked for */
     float peak;          /* the greatest sample; -1: no samples came */
 };
 
@@ -196,18 +197,16 @@ static int label_chords(struct work *w, const struct scores *s,
                         const struct frames *f, const struct classes *c,
                         struct err *err)
 {
-    struct vocab v;
     float *prob = NULL;
     int rc;
 
     if (!w->options->vocab)
         return chords_decode(&w->chords, s->v, f, c, CHORDS_STAY, err);
-    TRY(vocab_init(&v, c, w->options->vocab, err));
-    rc = vocab_fold(&v, s->v, (size_t)s->n, &prob, err);
+    rc = vocab_fold(&w->vocab, s->v, (size_t)s->n, &prob, err);
     if (!rc)
-        rc = chords_decode(&w->chords, prob, f, &v.classes, CHORDS_STAY, err);
+        rc = chords_decode(&w->chords, prob, f, &w->vocab.classes, CHORDS_STAY,
+                           err);
     free(prob);
-    vocab_release(&v);
     return rc;
 }
 
@@ -425,19 +424,17 @@ static void choose_tasks(struct work *w)
 }
 
 /* Before the first input is worked on. */
-static int check_vocab(const struct work *w, struct err *err)
+static int open_vocab(struct work *w, struct err *err)
 {
     const struct head_config *h =
         config_head(&w->session.model->config, task_names[TASK_CHORDS]);
-    struct classes c;
-    struct vocab v;
 
     if (!w->options->vocab || !h)
         return 0;
-    c = (struct classes){ (const char *const *)h->classes, h->n_classes };
-    TRY(vocab_init(&v, &c, w->options->vocab, err));
-    vocab_release(&v);
-    return 0;
+    return vocab_init(&w->vocab,
+                      &(struct classes){ (const char *const *)h->classes,
+                                         h->n_classes },
+                      w->options->vocab, err);
 }
 
 static int open_work(struct work *w, int worker, const struct session *first,
@@ -454,7 +451,7 @@ static int open_work(struct work *w, int worker, const struct session *first,
     if (!w->n)
         return err_set(err, ERR_FORMAT, "%s: the model has no heads: it can "
                        "embed and tokenize only", w->session.model->path);
-    TRY(check_vocab(w, err));
+    TRY(open_vocab(w, err));
     c.n_tasks = w->n;
     return analyser_new(&w->analyser, w->session.model, w->session.be, &c, err);
 }
@@ -465,6 +462,7 @@ static void release_work(struct work *w)
     free(w->letter);
     free(w->sound);
     click_free(w->click);
+    vocab_release(&w->vocab);
     analyser_free(w->analyser);
     session_release(&w->session);
 }

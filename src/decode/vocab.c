@@ -18,9 +18,6 @@ static const struct {
                   { "maj7", MAJ | 1 << 11 },
                   { "min7", MIN | 1 << 10 } };
 
-static const char *const notes[] = { "C",  "C#", "D",  "D#", "E",  "F",
-                                     "F#", "G",  "G#", "A",  "A#", "B" };
-
 /* The number of the quality, or -1. */
 static int quality_of(const struct chordname *c, int majmin)
 {
@@ -36,8 +33,6 @@ static int quality_of(const struct chordname *c, int majmin)
 static char *reduced(const char *label, int majmin)
 {
     struct chordname c;
-    const char *colon = strchr(label, ':');
-    size_t root = colon ? (size_t)(colon - label) : strcspn(label, "/(");
     int q;
 
     if (!strcmp(label, "N"))
@@ -47,9 +42,8 @@ static char *reduced(const char *label, int majmin)
     q = quality_of(&c, majmin);
     if (q < 0)
         return NULL;
-    if (!colon) /* "C": the note alone */
-        return xasprintf("%s:%s", notes[c.root], qualities[q].name);
-    return xasprintf("%.*s:%s", (int)root, label, qualities[q].name);
+    return xasprintf("%.*s:%s", (int)strcspn(label, ":/"), label,
+                     qualities[q].name);
 }
 
 static int add(struct vocab *v, char *label)

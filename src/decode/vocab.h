@@ -17,7 +17,8 @@ struct vocab {
     int n;                  /* classes of the model */
 };
 
-/* ERR_ARG where the model has no such chords; the message says what it has. */
+/* A zeroed struct can be released. ERR_ARG where the model has no such chords;
+ * the message says what it has. */
 int vocab_init(struct vocab *v, const struct classes *model, const char *name,
                struct err *err);
 void vocab_release(struct vocab *v);

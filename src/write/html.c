@@ -24,6 +24,7 @@ static const unsigned char page_css[] = {
 };
 static const unsigned char page_js[] = {
 #include "write/page.js.inc"
+#include "write/page_play.js.inc"
 };
 
 static void add_base64(struct strbuf *out, const unsigned char *x, size_t n)

@@ -11,10 +11,10 @@
  * and, for each task that was run, tempo {bpm, confidence}, meter and beats
  * [{time, position, confidence}]; chords and structure [{start, end, label,
  * confidence}], of parts with their letter; key {label, confidence, over_time};
- * tags [{label, score}]. A
- * failed input is {file, error}. Numbers are rounded to 6 decimals; what is not
- * known (NaN, position 0, label "") is null. Text that is not UTF-8 (file names
- * may be anything) gets U+FFFD for each byte that does not belong.
+ * tags [{label, score}]. A failed input is {file, error}. Numbers are rounded
+ * to 6 decimals; what is not known (NaN, position 0, label "") is null. Text
+ * that is not UTF-8 (file names may be anything) gets U+FFFD for each byte that
+ * does not belong.
  *
  * On one line, or with pretty on many; ends in a newline. ERR_NOMEM. */
 int write_json(struct strbuf *out, const struct result *r, int pretty,

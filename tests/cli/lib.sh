@@ -19,7 +19,10 @@ exec </dev/null
 MFM_MODELS=$TOP_SRCDIR/data/models
 # threads that wait spinning take the time of the other tests
 OMP_WAIT_POLICY=passive
+# containers run as root
+OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export MFM_MODELS OMP_WAIT_POLICY
+export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
 SAMPLE=$TOP_SRCDIR/data/samples/rock50s
 
 # what the checkout does not hold; see need_shared
@@ -44,6 +47,16 @@ skip() {
 run() {
     cmd="mfm $*"
     "$MFM" "$@" >"$TMP/stdout" 2>"$TMP/stderr"
+    rc=$?
+}
+
+# ranks N ARG...: mfm ARG... in N processes
+ranks() {
+    n=$1
+    shift
+    cmd="mpirun -n $n mfm $*"
+    timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$MFM" "$@" \
+        >stdout 2>stderr
     rc=$?
 }
 

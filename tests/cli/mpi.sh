@@ -2,9 +2,7 @@
 # mfm pretrain in several processes: as one that has the whole batch.
 . "$TOP_SRCDIR/tests/cli/lib.sh"
 MFM_PRESETS=$TOP_SRCDIR/data/presets
-# containers run as root
-OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export MFM_PRESETS OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+export MFM_PRESETS
 need mpirun
 "$MFM" --version | grep -q 'MPI yes' || skip "mfm was built without MPI"
 
@@ -23,16 +21,6 @@ lt(mod(t,0.5),0.3)+0.02*random($i)':d=$((3 + i)):s=24000"
 done
 mkdir music
 mv music[123].wav music
-
-# ranks N ARG...: mfm ARG... in N processes
-ranks() {
-    n=$1
-    shift
-    cmd="mpirun -n $n mfm $*"
-    timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$MFM" "$@" \
-        >stdout 2>stderr
-    rc=$?
-}
 
 # learn N RUN [OPTION...]
 learn() {

@@ -140,3 +140,14 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     expect_exit 2
     expect_in_stdout "not for a terminal"
 fi
+
+# -j: the same lines in the same order
+music jobs1.wav
+music jobs2.wav
+run tokenize jobs1.wav jobs2.wav jobs1.wav
+expect_exit 0
+expect_lines 3
+cp stdout one
+run tokenize -j 2 jobs1.wav jobs2.wav jobs1.wav
+expect_exit 0
+expect_same one stdout

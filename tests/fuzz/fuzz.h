@@ -6,7 +6,6 @@
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
-#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "rmtree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,32 +27,9 @@ static inline void need(int ok)
 
 static char fuzz_root[4096];
 
-/* Removes what is below path; links are not followed. */
-static inline void fuzz_clear(const char *path)
-{
-    DIR *dir = opendir(path);
-    const struct dirent *item;
-
-    while (dir && (item = readdir(dir))) {
-        char *sub;
-
-        if (!strcmp(item->d_name, ".") || !strcmp(item->d_name, ".."))
-            continue;
-        sub = xasprintf("%s/%s", path, item->d_name);
-        if (unlink(sub)) {
-            fuzz_clear(sub);
-            rmdir(sub);
-        }
-        free(sub);
-    }
-    if (dir)
-        closedir(dir);
-}
-
 static inline void fuzz_remove(void)
 {
-    fuzz_clear(fuzz_root);
-    rmdir(fuzz_root);
+    rmtree(fuzz_root);
 }
 
 /* A folder of this process alone, gone when it exits. */

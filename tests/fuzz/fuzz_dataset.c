@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(path);
     }
     read_songs(name, root);
-    fuzz_clear(root);
+    rmtree_inside(root);
     free(name);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "folder.h"
 #include "unit.h"
 
 #include <stdint.h>
@@ -6,23 +7,6 @@
 
 #include "base/file.h"
 #include "cmd/click.h"
-
-static char dir[] = "check_cmd_click.XXXXXX";
-
-static void enter(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert(!chdir(dir));
-}
-
-static void leave(void)
-{
-    char rm[64];
-
-    ck_assert(!chdir(".."));
-    snprintf(rm, sizeof(rm), "rm -rf %s", dir);
-    ck_assert(!system(rm));
-}
 
 /* A second of x at 8 kHz from start 10 s on, with two beats. */
 static void write_wav(float x, struct strbuf *wav)
@@ -120,7 +104,7 @@ int main(void)
     Suite *s = suite_create("cmd_click");
     TCase *t = tcase_create("click");
 
-    tcase_add_checked_fixture(t, enter, leave);
+    tcase_add_checked_fixture(t, folder_enter, folder_leave);
     tcase_add_test(t, click_write_beats);
     tcase_add_test(t, click_write_sound);
     tcase_add_test(t, click_write_refuses);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "folder.h"
 #include "unit.h"
 
 #include <fcntl.h>
@@ -6,33 +7,6 @@
 #include <sys/stat.h>
 
 #include "cmd/inputs.h"
-
-/* Each test runs in a folder of its own, removed afterwards. */
-static char dir[] = "check_cmd_inputs.XXXXXX";
-
-static void enter(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert(!chdir(dir));
-}
-
-static void leave(void)
-{
-    char rm[64];
-
-    ck_assert(!chdir(".."));
-    snprintf(rm, sizeof(rm), "rm -rf %s", dir);
-    ck_assert(!system(rm));
-}
-
-static void put(const char *path, const char *text, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(text, 1, n, f), n);
-    ck_assert(!fclose(f));
-}
 
 /* The paths that come of it, each with a space behind, failed ones with "!" */
 static char *collect(const struct cmd_common *c, int n, const char *const *ops,
@@ -105,8 +79,8 @@ START_TEST(inputs_collect_lists)
     struct cmd_common c = CMD_COMMON_INIT;
     const char *ops[] = { "first.mp3" };
 
-    put("lines", "b 1.mp3\n\na.mp3", 14);
-    put("nuls", "b\n1.mp3\0a.mp3\0", 14);
+    folder_put("lines", "b 1.mp3\n\na.mp3", 14);
+    folder_put("nuls", "b\n1.mp3\0a.mp3\0", 14);
     c.files_from = "lines";
     expect(&c, 1, ops, "first.mp3 b 1.mp3 a.mp3 ");
     c.files_from = "nuls";
@@ -115,7 +89,7 @@ START_TEST(inputs_collect_lists)
     expect(&c, 0, NULL, "b\n1.mp3 a.mp3 ");
     c.files_from = "missing";
     expect_error(&c, 0, NULL, ERR_IO);
-    put("empty", "", 0);
+    folder_put("empty", "", 0);
     c.files_from = "empty";
     expect(&c, 0, NULL, "");
 }
@@ -128,12 +102,12 @@ START_TEST(inputs_collect_folders)
 
     ck_assert(!mkdir("d", 0777) && !mkdir("d/c", 0777));
     ck_assert(!mkdir("d/.hidden", 0777));
-    put("d/b.txt", "", 0);
-    put("d/z.mp3", "", 0);
-    put("d/a.OGG", "", 0);
-    put("d/c/x.wav", "", 0);
-    put("d/.hidden/y.wav", "", 0);
-    put("d/._z.mp3", "", 0);
+    folder_put("d/b.txt", "", 0);
+    folder_put("d/z.mp3", "", 0);
+    folder_put("d/a.OGG", "", 0);
+    folder_put("d/c/x.wav", "", 0);
+    folder_put("d/.hidden/y.wav", "", 0);
+    folder_put("d/._z.mp3", "", 0);
     ck_assert(!symlink("..", "d/c/up"));
     ck_assert(!symlink("../nowhere", "d/c/broken.mp3"));
     ck_assert(!symlink("z.mp3", "d/link.mp3"));
@@ -141,7 +115,7 @@ START_TEST(inputs_collect_folders)
     c.recurse = 1;
     expect(&c, 2, ops, "d/a.OGG d/c/broken.mp3 d/c/x.wav d/link.mp3 d/z.mp3 "
                        "d/b.txt ");
-    put("list", "d/\n", 3);
+    folder_put("list", "d/\n", 3);
     c.files_from = "list";
     expect(&c, 0, NULL,
            "d/a.OGG d/c/broken.mp3 d/c/x.wav d/link.mp3 d/z.mp3 ");
@@ -173,7 +147,7 @@ START_TEST(inputs_collect_names)
     c.keep_folders = 1;
     expect_names(&c, 4, ops, "x/y/a.mp3 b.mp3 - r/./c.mp3 ");
     ck_assert(!mkdir("d", 0777) && !mkdir("d/e", 0777));
-    put("d/e/x.wav", "", 0);
+    folder_put("d/e/x.wav", "", 0);
     c.recurse = 1;
     expect_names(&c, 2, folders, "d/e/x.wav d/e/x.wav ");
     c.keep_folders = 0;
@@ -186,7 +160,7 @@ int main(void)
     Suite *s = suite_create("cmd_inputs");
     TCase *t = tcase_create("inputs");
 
-    tcase_add_checked_fixture(t, enter, leave);
+    tcase_add_checked_fixture(t, folder_enter, folder_leave);
     tcase_add_test(t, inputs_collect_operands_as_they_stand);
     tcase_add_test(t, inputs_collect_stdin);
     tcase_add_test(t, inputs_collect_lists);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "folder.h"
 #include "unit.h"
 
 #include <string.h>
@@ -6,7 +7,6 @@
 #include "base/file.h"
 #include "cmd/journal.h"
 
-static char dir[] = "check_cmd_journal.XXXXXX";
 static struct input item[4];
 static struct inputs in = { .item = item };
 
@@ -15,19 +15,9 @@ static void enter(void)
 {
     static const char *const names[] = { "a.mp3", "b \"1\".mp3", "a.mp3", "-" };
 
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert(!chdir(dir));
+    folder_enter();
     for (in.n = 0; in.n < 4; in.n++)
         item[in.n] = (struct input){ .path = (char *)names[in.n] };
-}
-
-static void leave(void)
-{
-    char rm[64];
-
-    ck_assert(!chdir(".."));
-    snprintf(rm, sizeof(rm), "rm -rf %s", dir);
-    ck_assert(!system(rm));
 }
 
 #define A1 "{\"file\":\"a.mp3\",\"x\":1}\n"
@@ -35,15 +25,6 @@ static void leave(void)
 #define B "{\"file\":\"b \\\"1\\\".mp3\",\"error\":\"no, } audio\"}\n"
 #define S "{\"file\":\"stdin\"}\n"
 #define OTHER "{\"file\":\"z.mp3\",\"x\":1}\n"
-
-static void put(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "wb");
-
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    ck_assert(!fclose(f));
-}
 
 static void expect(const char *path, const char *want)
 {
@@ -95,7 +76,7 @@ START_TEST(journal_cut_off)
     struct journal j;
     struct err err = {0};
 
-    put("out.part", A1 B "{\"file\":\"a.m");
+    folder_text("out.part", A1 B "{\"file\":\"a.m");
     ck_assert_int_eq(journal_open(&j, "out", 1, 0, 0, 0, &in, &err), ERR_ARG);
     ck_assert_ptr_nonnull(strstr(err.msg, "--resume"));
     journal_close(&j);
@@ -114,8 +95,8 @@ START_TEST(journal_begun_again)
 {
     struct journal j;
 
-    put("out.part", B);
-    put("out.part.1", A1);
+    folder_text("out.part", B);
+    folder_text("out.part.1", A1);
     ck_assert_int_eq(journal_open(&j, "out", 1, 0, 0, 0, &in, NULL), ERR_ARG);
     journal_close(&j);
     ck_assert(!journal_open(&j, "out", 1, 0, 0, 1, &in, NULL));
@@ -132,10 +113,10 @@ START_TEST(journal_of_processes)
 {
     struct journal first, second;
 
-    put("out", OTHER);
-    put("out.part", "");
-    put("out.part.1", S "{");
-    put("out.part.2", A1);
+    folder_text("out", OTHER);
+    folder_text("out.part", "");
+    folder_text("out.part.1", S "{");
+    folder_text("out.part.2", A1);
     ck_assert(!journal_open(&first, "out", 2, 0, 1, 0, &in, NULL));
     expect_done("1001");
     ck_assert(!journal_open(&second, "out", 2, 1, 1, 0, &in, NULL));
@@ -171,7 +152,7 @@ START_TEST(journal_of_others)
     struct journal j;
     struct err err = {0};
 
-    put("out.part", A1 "my notes\n");
+    folder_text("out.part", A1 "my notes\n");
     ck_assert_int_eq(journal_open(&j, "out", 1, 0, 1, 0, &in, &err),
                      ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.msg, "out.part: line 2"));
@@ -185,7 +166,7 @@ int main(void)
     Suite *s = suite_create("cmd_journal");
     TCase *t = tcase_create("journal");
 
-    tcase_add_checked_fixture(t, enter, leave);
+    tcase_add_checked_fixture(t, enter, folder_leave);
     tcase_add_test(t, journal_whole_run);
     tcase_add_test(t, journal_without_lines);
     tcase_add_test(t, journal_cut_off);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "folder.h"
 #include "unit.h"
 
 #include <string.h>
@@ -6,32 +7,6 @@
 
 #include "base/file.h"
 #include "cmd/outputs.h"
-
-static char dir[] = "check_cmd_outputs.XXXXXX";
-
-static void enter(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    ck_assert(!chdir(dir));
-}
-
-static void leave(void)
-{
-    char rm[64];
-
-    ck_assert(!chdir(".."));
-    snprintf(rm, sizeof(rm), "rm -rf %s", dir);
-    ck_assert(!system(rm));
-}
-
-static void put(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "wb");
-
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    ck_assert(!fclose(f));
-}
 
 static int try_write(const char *path, const char *text, int force)
 {
@@ -62,12 +37,12 @@ START_TEST(outputs_write_json)
 {
     const char *mine = "{\"mfm\": \"0.1\", \"x\": 2}\n";
 
-    put("theirs.json", "{\"file\": \"a\", \"beats\": []}");
-    put("list.json", "[1, 2]");
-    put("broken.json", "{\"mfm\": ");
-    put("ours.json", "{\n  \"file\": \"a\",\n  \"mfm\": \"0.1\"\n}\n");
-    put("ours.ndjson", "{\"file\":\"a\",\"error\":\"no audio\"}\n{}\n");
-    put("ours.out", "{\"mfm\": \"0.1\"}\nnot JSON\n");
+    folder_text("theirs.json", "{\"file\": \"a\", \"beats\": []}");
+    folder_text("list.json", "[1, 2]");
+    folder_text("broken.json", "{\"mfm\": ");
+    folder_text("ours.json", "{\n  \"file\": \"a\",\n  \"mfm\": \"0.1\"\n}\n");
+    folder_text("ours.ndjson", "{\"file\":\"a\",\"error\":\"no audio\"}\n{}\n");
+    folder_text("ours.out", "{\"mfm\": \"0.1\"}\nnot JSON\n");
     ck_assert_int_eq(try_write("theirs.json", mine, 0), ERR_ARG);
     ck_assert_int_eq(try_write("list.json", mine, 0), ERR_ARG);
     ck_assert_int_eq(try_write("broken.json", mine, 0), ERR_ARG);
@@ -87,18 +62,18 @@ START_TEST(outputs_large_lines)
 {
     const char *path = "large.ndjson";
 
-    put(path, "{\"file\":\"a\",\"mfm\":\"0.1\"}\n");
+    folder_text(path, "{\"file\":\"a\",\"mfm\":\"0.1\"}\n");
     ck_assert(!truncate(path, (off_t)3 << 30));
     ck_assert(!outputs_may_write(path, 0, NULL, NULL));
-    put("theirs.ndjson", "{\"file\":\"a\"}\n{\"mfm\":\"0.1\"}\n");
+    folder_text("theirs.ndjson", "{\"file\":\"a\"}\n{\"mfm\":\"0.1\"}\n");
     ck_assert(outputs_may_write("theirs.ndjson", 0, NULL, NULL));
 }
 END_TEST
 
 START_TEST(outputs_write_text)
 {
-    put("a.beats", "0.500000\t1\n");
-    put("empty.beats", "");
+    folder_text("a.beats", "0.500000\t1\n");
+    folder_text("empty.beats", "");
     ck_assert_int_eq(try_write("a.beats", "0.500000\t1\n", 0), 0);
     ck_assert_int_eq(try_write("a.beats", "0.500000\t2\n", 0), ERR_ARG);
     ck_assert_int_eq(try_write("a.beats", "0.500000\t1\n9\n", 0), ERR_ARG);
@@ -111,11 +86,11 @@ END_TEST
 
 START_TEST(outputs_may_write_early)
 {
-    put("a.beats", "1\n");
-    put("a.json", "{}");
-    put("a.npy", "x");
-    put("b.npy", "x");
-    put("b.npy.json", "{\"mfm\": \"0.1\"}");
+    folder_text("a.beats", "1\n");
+    folder_text("a.json", "{}");
+    folder_text("a.npy", "x");
+    folder_text("b.npy", "x");
+    folder_text("b.npy.json", "{\"mfm\": \"0.1\"}");
     ck_assert(!outputs_may_write("a.beats", 0, NULL, NULL));
     ck_assert(outputs_may_write("a.json", 0, NULL, NULL));
     ck_assert(outputs_may_write("a.npy", 0, NULL, NULL));
@@ -173,7 +148,7 @@ START_TEST(outputs_prepare_names)
     ck_assert(!prepare("x/b.mp3 a.mp3", "o/p//q/", 1, 0, failed, &err));
     ck_assert_str_eq(failed, "");
     ck_assert(!stat("o/p/q", &st) && S_ISDIR(st.st_mode));
-    put("file", "");
+    folder_text("file", "");
     ck_assert_int_eq(prepare("a.mp3", "file", 1, 0, failed, &err), ERR_IO);
     ck_assert_int_eq(prepare("a.mp3", "file/x", 1, 0, failed, &err), ERR_IO);
     ck_assert_int_eq(prepare("a.mp3", "", 1, 0, failed, &err), ERR_ARG);
@@ -222,9 +197,9 @@ START_TEST(outputs_find_done_needs_all)
                             { .path = (char *)"b.mp3" } };
     struct inputs in = { .item = item, .n = 2 };
 
-    put("a.beats", "");
-    put("b.beats", "");
-    put("b.key", "");
+    folder_text("a.beats", "");
+    folder_text("b.beats", "");
+    folder_text("b.key", "");
     outputs_find_done(".", &in, suffix);
     ck_assert(!item[0].done);
     ck_assert(item[1].done);
@@ -233,9 +208,9 @@ END_TEST
 
 START_TEST(outputs_page_of_ours)
 {
-    put("theirs.html", "<!doctype html><title>x</title>\n");
-    put("ours.html", "<!doctype html><meta charset=\"utf-8\">\n<meta name=\"g"
-        "enerator\" content=\"mfm 0.1\">\n");
+    folder_text("theirs.html", "<!doctype html><title>x</title>\n");
+    folder_text("ours.html", "<!doctype html><meta charset=\"utf-8\">\n<meta "
+                "name=\"generator\" content=\"mfm 0.1\">\n");
     ck_assert_int_eq(try_write("theirs.html", "x", 0), ERR_ARG);
     ck_assert(!try_write("ours.html", "x", 0));
 }
@@ -246,7 +221,7 @@ int main(void)
     Suite *s = suite_create("cmd_outputs");
     TCase *t = tcase_create("outputs");
 
-    tcase_add_checked_fixture(t, enter, leave);
+    tcase_add_checked_fixture(t, folder_enter, folder_leave);
     tcase_add_test(t, outputs_write_json);
     tcase_add_test(t, outputs_large_lines);
     tcase_add_test(t, outputs_write_text);

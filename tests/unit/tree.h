@@ -3,7 +3,6 @@
 #define TESTS_TREE_H
 
 #include <check.h>
-#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "rmtree.h"
 
 struct tree {
     char root[64];
@@ -83,29 +83,9 @@ static inline void tree_wav16(struct tree *t, const char *path,
     free(wav);
 }
 
-static inline void tree_remove_at(const char *path)
-{
-    DIR *dir = opendir(path);
-    const struct dirent *item;
-
-    while (dir && (item = readdir(dir))) {
-        char *sub;
-
-        if (!strcmp(item->d_name, ".") || !strcmp(item->d_name, ".."))
-            continue;
-        sub = xasprintf("%s/%s", path, item->d_name);
-        if (unlink(sub))
-            tree_remove_at(sub);
-        free(sub);
-    }
-    if (dir)
-        closedir(dir);
-    rmdir(path);
-}
-
 static inline void tree_remove(struct tree *t)
 {
-    tree_remove_at(t->root);
+    rmtree(t->root);
 }
 
 #endif
