@@ -192,7 +192,6 @@ static void add_sandbox(cJSON *root, const struct result *r)
 int write_jams(struct strbuf *out, const struct result *r, struct err *err)
 {
     cJSON *root, *list;
-    char *text;
 
     /* beats may begin there, by --start-time */
     if (r->beats && r->beats->n && r->beats->v[0].time < 0)
@@ -212,12 +211,5 @@ int write_jams(struct strbuf *out, const struct result *r, struct err *err)
     if (r->tags)
         add_tags(list, r);
     add_sandbox(root, r);
-    text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (!text)
-        return err_set(err, ERR_NOMEM, "no memory to write the result");
-    strbuf_addstr(out, text);
-    strbuf_addch(out, '\n');
-    cJSON_free(text);
-    return 0;
+    return write_json_print(out, root, 1, err);
 }

@@ -183,13 +183,10 @@ cJSON *write_json_object(const struct result *r)
     return o;
 }
 
-int write_json(struct strbuf *out, const struct result *r, int pretty,
-               struct err *err)
+int write_json_print(struct strbuf *out, cJSON *o, int pretty, struct err *err)
 {
-    cJSON *o = write_json_object(r);
-    char *s;
+    char *s = pretty ? cJSON_Print(o) : cJSON_PrintUnformatted(o);
 
-    s = pretty ? cJSON_Print(o) : cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     if (!s)
         return err_set(err, ERR_NOMEM, "no memory to write the result");
@@ -197,6 +194,12 @@ int write_json(struct strbuf *out, const struct result *r, int pretty,
     strbuf_addch(out, '\n');
     cJSON_free(s);
     return 0;
+}
+
+int write_json(struct strbuf *out, const struct result *r, int pretty,
+               struct err *err)
+{
+    return write_json_print(out, write_json_object(r), pretty, err);
 }
 
 int write_json_pretty(struct strbuf *out, const struct result *r,

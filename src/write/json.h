@@ -36,6 +36,10 @@ cJSON *write_json_number(double x);
 cJSON *write_json_text(const char *s);
 cJSON *write_json_model(const struct result *r);
 
+/* Appends an object, which it deletes, and a newline. ERR_NOMEM. */
+int write_json_print(struct strbuf *out, cJSON *o, int pretty,
+                     struct err *err);
+
 /* The object itself, for commands that add fields of their own; the caller
  * deletes it. */
 cJSON *write_json_object(const struct result *r);
