@@ -38,6 +38,12 @@ AS_IF([test "$have_cuda" = yes], [
         [NVCCFLAGS="$NVCCFLAGS -DHAVE_NCCL"
         AC_MSG_RESULT([yes])],
         [AC_MSG_RESULT([no: one GPU for each training])])
+    AC_MSG_CHECKING([for cudnn.h])
+    echo '#include <cudnn.h>' >conftest.cu
+    AS_IF([$NVCC -E conftest.cu >/dev/null 2>&1],
+        [NVCCFLAGS="$NVCCFLAGS -DHAVE_CUDNN"
+        AC_MSG_RESULT([yes])],
+        [AC_MSG_RESULT([no: convolutions by mfm's own kernels])])
     rm -f conftest.cu])
 AS_IF([test "$have_cuda" = no && test "$with_cuda" != auto && test "$with_cuda" != no],
     [AC_MSG_ERROR([no nvcc that compiles and links cuBLASLt and cuFFT (see config.log): install the CUDA toolkit, or configure --with-cuda=DIR or --with-cuda=no])])

@@ -2,7 +2,7 @@
 /* 3 x 3 convolutions. Relative L2 error: f32 2e-6, sums of up to 1224 products
  * in other orders (the CPU's by Winograd's formulas); 16 bit and tf32: operands
  * and what is stored rounded once, each by at most 2^-9 (bf16), 2^-12 (fp16) or
- * 2^-11 of itself. */
+ * 2^-11 of itself. With cuDNN and without, where that makes a difference. */
 #include "parity.h"
 #include <stdlib.h>
 
@@ -16,8 +16,16 @@ static void bf16(void)
     tolerance = 5e-3;
     exact = 5e-3;
 }
+static void own_bf16(void) { setenv("MFM_CUDNN", "0", 1); bf16(); }
 static void fp16(void) { open_fp16(); tolerance = 6e-4; exact = 6e-4; }
 static void tf32(void) { open_tf32(); tolerance = 3.5e-4; exact = 0; }
+static void own_fp16(void) { setenv("MFM_CUDNN", "0", 1); fp16(); }
+static void own_tf32(void) { setenv("MFM_CUDNN", "0", 1); tf32(); }
+static void close_all(void)
+{
+    unsetenv("MFM_CUDNN"); /* where tests share a process */
+    close_both();
+}
 
 /* Images (b, h, w, c_in) to c_out channels, strides. More than one tile of
  * pixels, channels and depth; channels that are whole chunks and not; images
@@ -205,7 +213,7 @@ static void add(Suite *s, const char *name, void (*open)(void))
 {
     TCase *tc = tcase_create(name);
 
-    tcase_add_checked_fixture(tc, open, close_both);
+    tcase_add_checked_fixture(tc, open, close_all);
     tcase_add_loop_test(tc, image_conv, 0, 2 * SIZES);
     tcase_add_loop_test(tc, image_conv_dx, 0, 2 * SIZES);
     tcase_add_loop_test(tc, image_conv_dw, 0, 2 * SIZES);
@@ -226,6 +234,9 @@ int main(void)
     add(s, "bf16", bf16);
     add(s, "fp16", fp16);
     add(s, "tf32", tf32);
+    add(s, "bf16, own", own_bf16);
+    add(s, "fp16, own", own_fp16);
+    add(s, "tf32, own", own_tf32);
     tc = tcase_create("precisions");
     tcase_add_test(tc, conv2d_in_turn);
     suite_add_tcase(s, tc);

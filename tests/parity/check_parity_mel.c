@@ -84,7 +84,10 @@ START_TEST(chunks_do_not_show)
 
     ck_assert_int_eq(on_device(a, x, N, N, 0, 1), 50);
     ck_assert_int_eq(on_device(b, x, N, 13, 0, 1), 50);
-    ck_assert(!memcmp(a, b, sizeof(a)));
+    /* cuFFT takes other kernels for other numbers of frames */
+    for (int i = 0; i < 50 * BANDS; i++)
+        ck_assert_msg(fabsf(a[i] - b[i]) < 1e-3f, "%d: %g and %g", i,
+                      (double)a[i], (double)b[i]);
     free(x);
 }
 END_TEST

@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "tensor/cuda/common.cuh"
+#include "tensor/cuda/pack.cuh"
 
 /* ---- activations ---- */
 
-__global__ void act_forward(float *y, const float *x, int64_t n, int act)
+/* N values a thread: as many as lie in one load, or one. */
+template <int N>
+__global__ void act_forward(float *y, const float *x, int64_t packs, int act)
 {
-    FOR_EACH(i, n)
-        y[i] = act_value(x[i], act);
+    FOR_EACH(i, packs) {
+        pack<float, N> v = pack_at<N>(x + i * N);
+
+        UNROLL for (int j = 0; j < N; j++)
+            v.v[j] = act_value(v.v[j], act);
+        pack_put(y + i * N, v);
+    }
 }
 
+template <int N>
 __global__ void act_slopes(float *dx, const float *dy, const float *x,
-                           int64_t n, int act)
+                           int64_t packs, int act)
 {
-    FOR_EACH(i, n)
-        dx[i] = dy[i] * act_slope(x[i], act);
+    FOR_EACH(i, packs) {
+        pack<float, N> v = pack_at<N>(x + i * N), d = pack_at<N>(dy + i * N);
+
+        UNROLL for (int j = 0; j < N; j++)
+            d.v[j] *= act_slope(v.v[j], act);
+        pack_put(dx + i * N, d);
+    }
 }
 
 int cuda_act(struct backend *be, struct tensor *y, const struct tensor *x,
@@ -25,8 +38,11 @@ int cuda_act(struct backend *be, struct tensor *y, const struct tensor *x,
     int64_t n = tensor_count(x);
 
     assert(tensor_count(y) == n);
-    return LAUNCH(act_forward, cuda_grid(c, n), BLOCK, 0, y->data, x->data, n,
-                  (int)act);
+    if (pack_fits(x->data, n) && pack_fits(y->data, n))
+        return LAUNCH(act_forward<4>, cuda_grid(c, n / 4), BLOCK, 0, y->data,
+                      x->data, n / 4, (int)act);
+    return LAUNCH(act_forward<1>, cuda_grid(c, n), BLOCK, 0, y->data, x->data,
+                  n, (int)act);
 }
 
 int cuda_act_backward(struct backend *be, struct tensor *dx,
@@ -37,7 +53,11 @@ int cuda_act_backward(struct backend *be, struct tensor *dx,
     int64_t n = tensor_count(x);
 
     assert(tensor_count(dx) == n && tensor_count(dy) == n);
-    return LAUNCH(act_slopes, cuda_grid(c, n), BLOCK, 0, dx->data, dy->data,
+    if (pack_fits(x->data, n) && pack_fits(dy->data, n) &&
+        pack_fits(dx->data, n))
+        return LAUNCH(act_slopes<4>, cuda_grid(c, n / 4), BLOCK, 0, dx->data,
+                      dy->data, x->data, n / 4, (int)act);
+    return LAUNCH(act_slopes<1>, cuda_grid(c, n), BLOCK, 0, dx->data, dy->data,
                   x->data, n, (int)act);
 }
 

@@ -8,6 +8,7 @@
 
 #include "tensor/cuda/blas.cuh"
 #include "tensor/cuda/common.cuh"
+#include "tensor/cuda/dnn.cuh"
 #include "tensor/cuda/fft.cuh"
 
 /* What mfm reads of the module without loading it (tensor/module.c): an ELF
@@ -107,6 +108,7 @@ int cuda_upload(struct cuda *c, void *dev, const void *host, size_t size,
                 struct err *err)
 {
     TRY(need_pinned(c, err));
+    c->launched++;
     for (size_t at = 0; at < size; at += PINNED) {
         size_t n = size - at < PINNED ? size - at : PINNED;
 
@@ -186,6 +188,7 @@ static void cuda_close(struct backend *be)
     cuda_drop_all_copies(c);
     free(c->weights);
     blas_close(c->blas);
+    dnn_close(c->dnn);
     fft_close(c->fft);
     for (int i = 0; i < CUDA_BUFS; i++)
         if (c->buf[i].data)

@@ -31,6 +31,7 @@ enum {
     CUDA_BUF_HOST,           /* what an operation got from the host */
     CUDA_BUF_BIAS,           /* a scaled bias */
     CUDA_BUF_BLAS,           /* cuBLASLt's */
+    CUDA_BUF_DNN,            /* cuDNN's */
     CUDA_BUF_WORK,           /* whatever else one operation needs */
     CUDA_BUFS
 };
@@ -39,7 +40,18 @@ struct cuda_mem {
     size_t size;
 };
 
+/* n values of data in 16 bit, as a product wanted them; right until more work
+ * is launched (gemm.cu). */
+struct cuda_ready {
+    const float *data;
+    int64_t n;
+    enum precision precision;
+    uint64_t launched;
+    void *copy;
+};
+
 struct blas;    /* blas.cuh */
+struct dnn;     /* dnn.cuh */
 struct fft;     /* fft.cuh */
 struct group;   /* group.cu: the other processes' devices */
 struct weights; /* gemm.cu: 16-bit copies */
@@ -49,11 +61,14 @@ struct cuda {
     int device, arch, sms; /* number; 90 for sm_90; multiprocessors */
     size_t shared;         /* bytes a block may ask for */
     cudaStream_t stream;   /* all work is done in this order */
+    uint64_t launched;     /* how much of what may change a tensor */
+    struct cuda_ready ready;
     struct cuda_mem buf[CUDA_BUFS];
     struct cuda_mem pinned; /* host memory that copies go through */
     cudaEvent_t copied;     /* pinned may be written again */
     struct blas *blas;
     struct weights *weights;
+    struct dnn *dnn; /* NULL: not yet asked for */
     struct fft *fft; /* NULL: not yet asked for */
     struct group *group; /* NULL: alone */
     struct cuda_mem rotary; /* act.cu: cosines and sines, (time, d) */
@@ -93,6 +108,9 @@ int cuda_download(struct cuda *c, void *host, const void *dev, size_t size,
 void cuda_drop_copies(struct cuda *c, const float *data, int64_t n);
 void cuda_drop_all_copies(struct cuda *c);
 
+/* y = act(y) in place; the n values are then ready for a product (gemm.cu). */
+int cuda_act_ready(struct cuda *c, float *y, int64_t n, enum act act,
+                   struct err *err);
 /* y (n) = x (n) in the 16 bit of the backend's precision (gemm.cu). */
 int cuda_narrow(struct cuda *c, void *y, const float *x, int64_t n,
                 struct err *err);
@@ -115,7 +133,8 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
  * 0 or ERR_DEVICE. c and err are those of the caller. */
 #ifdef __CUDACC__
 #define LAUNCH(kernel, grid, block, shared, ...)                      \
-    (kernel<<<(grid), (block), (shared), c->stream>>>(__VA_ARGS__),   \
+    (c->launched++,                                                   \
+     kernel<<<(grid), (block), (shared), c->stream>>>(__VA_ARGS__),   \
      cuda_check(cudaGetLastError(), #kernel, err))
 #define SHARED1(type, name, n) __shared__ type name[n]
 #define SHARED2(type, name, n, m) __shared__ type name[n][m]
@@ -126,7 +145,7 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
 #define LOOP _Pragma("unroll 1")
 #else
 #define LAUNCH(kernel, grid, block, shared, ...)                          \
-    (emu::launch(#kernel, (grid), (block), (shared),                      \
+    (c->launched++, emu::launch(#kernel, (grid), (block), (shared),       \
                  [&] { (kernel)(__VA_ARGS__); }), (void)c, (void)err, 0)
 #define SHARED1(type, name, n) static thread_local emu::shared<type, n> name
 #define SHARED2(type, name, n, m) \

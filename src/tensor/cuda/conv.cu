@@ -448,12 +448,42 @@ static int run_of(struct cuda *c, const struct conv_call *call,
     return 0;
 }
 
+/* The weights as cuDNN wants them are those of the forward pass as conv_kernel
+ * wants them. */
+static int run_dnn(struct cuda *c, const struct conv_call *call, int *done,
+                   struct err *err)
+{
+    int64_t n = call->backward ? call->x.c : call->y.c;
+    int64_t k = call->backward ? call->y.c : call->x.c;
+    struct conv_call forward = *call;
+    struct tap_order o;
+    void *packed = (void *)call->packed;
+
+    *done = 0;
+    if (!conv_dnn_takes(c, &call->x, &call->y))
+        return 0;
+    if (!packed) {
+        forward.backward = 0;
+        plan(c, &forward, &o);
+        TRY(cuda_buf(c, CUDA_BUF_WORK,
+                     (size_t)packed_size(c, n, k) * sizeof(float), &packed,
+                     err));
+        TRY(pack(c, packed, call->w, &o, n, k, 0, err));
+    }
+    return conv_dnn(c, call, packed, done, err);
+}
+
 static int run(struct cuda *c, const struct conv_call *call, struct err *err)
 {
     struct tap_order o;
     struct conv_product p = plan(c, call, &o);
     void *work;
     const void *packed = call->packed;
+    int done;
+
+    TRY(run_dnn(c, call, &done, err));
+    if (done)
+        return 0;
 
     if (!packed) {
         size_t size = (size_t)packed_size(c, p.n, p.k) * sizeof(float);

@@ -399,6 +399,17 @@ struct conv_dw_call {
 int cuda_conv_one_dw(struct cuda *c, const struct conv_dw_call *call,
                      struct err *err);
 
+/* By cuDNN (conv_dnn.cu): whether images like these may be for it; and then the
+ * convolution itself, with the weights packed (Cout, 3, 3, Cin), and the
+ * gradient of the weights, which is rounded to 16 bit before it is added, as
+ * PyTorch's autocast does. *done = 0: cuDNN refused, nothing has changed. */
+int conv_dnn_takes(struct cuda *c, const struct cuda_image *a,
+                   const struct cuda_image *b);
+int conv_dnn(struct cuda *c, const struct conv_call *call, void *packed,
+             int *done, struct err *err);
+int conv_dnn_dw(struct cuda *c, const struct conv_dw_call *call, int *done,
+                struct err *err);
+
 /* Blocks multiply int numbers of pixels: how many images of a and b at once. */
 static inline int64_t conv_images_at_once(const struct cuda_image *a,
                                           const struct cuda_image *b)

@@ -360,6 +360,7 @@ int cuda_image_conv_dw(struct backend *be, struct tensor *dw,
 {
     struct cuda *c = cuda_of(be);
     struct conv_dw_call call = {};
+    int done;
 
     call.dy = cuda_image_of(c, dy);
     call.x = cuda_image_of(c, x);
@@ -378,5 +379,6 @@ int cuda_image_conv_dw(struct backend *be, struct tensor *dw,
         return cuda_conv_one_dw(c, &call, err);
     if (dbias)
         TRY(add_to_dbias(c, call.dbias, &call.dy, err));
-    return run_dw(c, &call, err);
+    TRY(conv_dnn_dw(c, &call, &done, err));
+    return done ? 0 : run_dw(c, &call, err);
 }

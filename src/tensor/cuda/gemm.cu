@@ -4,6 +4,7 @@
 
 #include "tensor/cuda/blas.cuh"
 #include "tensor/cuda/common.cuh"
+#include "tensor/cuda/pack.cuh"
 
 /* ---- operands in 16 bit ---- */
 
@@ -13,27 +14,111 @@ template <class T> __global__ void narrow_all(T *y, const float *x, int64_t n)
         y[i] = from_float<T>(x[i]);
 }
 
+__global__ void act_all(float *y, int64_t n, int act)
+{
+    FOR_EACH(i, n)
+        y[i] = act_value(y[i], act);
+}
+
+/* Eight values a thread. act: what is done to them first, in place. */
+template <class T>
+__global__ void narrow_packs(T *y, float *x, int64_t packs, int act)
+{
+    FOR_EACH(i, packs) {
+        pack<T, 8> out;
+
+        UNROLL for (int half = 0; half < 2; half++) {
+            pack<float, 4> v = pack_at<4>(x + 8 * i + 4 * half);
+
+            UNROLL for (int j = 0; j < 4; j++) {
+                if (act)
+                    v.v[j] = act_value(v.v[j], act);
+                out.v[4 * half + j] = from_float<T>(v.v[j]);
+            }
+            if (act)
+                pack_put(x + 8 * i + 4 * half, v);
+        }
+        pack_put(y + 8 * i, out);
+    }
+}
+
+template <class T>
+static int narrow_of(struct cuda *c, T *y, float *x, int64_t n, int act,
+                     struct err *err)
+{
+    if (pack_fits(x, n) && pack_fits(y, n))
+        return LAUNCH(narrow_packs<T>, cuda_grid(c, n / 8), BLOCK, 0, y, x,
+                      n / 8, act);
+    assert(!act);
+    return LAUNCH(narrow_all<T>, cuda_grid(c, n), BLOCK, 0, y, x, n);
+}
+
+static int narrow(struct cuda *c, void *y, float *x, int64_t n, int act,
+                  struct err *err)
+{
+    return c->base.precision == PRECISION_FP16
+        ? narrow_of(c, (f16 *)y, x, n, act, err)
+        : narrow_of(c, (bf16 *)y, x, n, act, err);
+}
+
 int cuda_narrow(struct cuda *c, void *y, const float *x, int64_t n,
                 struct err *err)
 {
-    if (c->base.precision == PRECISION_FP16)
-        return LAUNCH(narrow_all<f16>, cuda_grid(c, n), BLOCK, 0, (f16 *)y, x,
-                      n);
-    return LAUNCH(narrow_all<bf16>, cuda_grid(c, n), BLOCK, 0, (bf16 *)y, x, n);
+    return narrow(c, y, (float *)x, n, ACT_NONE, err);
+}
+
+static void set_ready(struct cuda *c, const float *x, int64_t n, void *copy)
+{
+    c->ready.data = x;
+    c->ready.n = n;
+    c->ready.precision = c->base.precision;
+    c->ready.launched = c->launched;
+    c->ready.copy = copy;
 }
 
 /* *out: x as a product wants it, itself or a copy in work memory. */
 static int narrowed(struct cuda *c, int which, const float *x, int64_t n,
                     const void **out, struct err *err)
 {
+    const struct cuda_ready *r = &c->ready;
     void *copy;
 
     *out = x;
     if (!cuda_is_16(c))
         return 0;
+    if (which == CUDA_BUF_X && r->data == x && r->n == n &&
+        r->precision == c->base.precision && r->launched == c->launched) {
+        *out = r->copy;
+        return 0;
+    }
     TRY(cuda_buf(c, which, (size_t)n * sizeof(uint16_t), &copy, err));
     *out = copy;
-    return cuda_narrow(c, copy, x, n, err);
+    TRY(cuda_narrow(c, copy, x, n, err));
+    if (which == CUDA_BUF_X)
+        set_ready(c, x, n, copy);
+    return 0;
+}
+
+int cuda_act_ready(struct cuda *c, float *y, int64_t n, enum act act,
+                   struct err *err)
+{
+    void *copy;
+
+    if (!cuda_is_16(c) || !pack_fits(y, n) || n % 8)
+        return LAUNCH(act_all, cuda_grid(c, n), BLOCK, 0, y, n, (int)act);
+    TRY(cuda_buf(c, CUDA_BUF_X, (size_t)n * sizeof(uint16_t), &copy, err));
+    TRY(narrow(c, copy, y, n, act, err));
+    set_ready(c, y, n, copy);
+    return 0;
+}
+
+/* A product was launched that writes to d (n): what is ready is not, if it is
+ * of what lies there. */
+static void wrote(struct cuda *c, const float *d, int64_t n)
+{
+    if (c->ready.data && c->ready.data < d + n &&
+        d < c->ready.data + c->ready.n)
+        c->ready.data = NULL;
 }
 
 enum operand cuda_operand(const struct cuda *c)
@@ -266,7 +351,8 @@ int cuda_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
     TRY(kept_copy(c, w->data, n * k, &g.b, err));
     TRY(scaled_bias(c, &g, err));
     TRY(blas_gemm(c, &g, err));
-    return opts.act ? cuda_act(be, y, y, opts.act, err) : 0;
+    wrote(c, y->data, m * n);
+    return opts.act ? cuda_act_ready(c, y->data, m * n, opts.act, err) : 0;
 }
 
 /* ready: the operand dy as matmul_dw had it converted. */
@@ -288,6 +374,7 @@ static int product_dx(struct backend *be, struct tensor *dx,
     if (!ready)
         TRY(narrowed(c, CUDA_BUF_X, dy->data, m * k, &g.a, err));
     TRY(kept_copy(c, w->data, n * k, &g.b, err));
+    wrote(c, dx->data, m * n);
     return blas_gemm(c, &g, err);
 }
 
@@ -319,6 +406,7 @@ static int product_dw(struct backend *be, struct tensor *dw,
     TRY(narrowed(c, CUDA_BUF_X, dy->data, k * m, &g.a, err));
     TRY(narrowed(c, CUDA_BUF_Y, x->data, k * n, &g.b, err));
     *ready = g.a;
+    wrote(c, dw->data, m * n);
     return blas_gemm(c, &g, err);
 }
 

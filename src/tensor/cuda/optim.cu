@@ -18,6 +18,7 @@ int cuda_axpby(struct backend *be, struct tensor *y, float a,
     int64_t n = tensor_count(y);
 
     assert(!x || tensor_count(x) == n);
+    c->launched++;
     if (!x && b == 0)
         return cuda_check(cudaMemsetAsync(y->data, 0, (size_t)n * sizeof(float),
                                           c->stream), "memory", err);
