@@ -223,6 +223,26 @@ static void print_items(struct strbuf *out, const cJSON *value)
     strbuf_addch(out, names ? '}' : ']');
 }
 
+int json_word(const cJSON *obj, const char *path, const char *name,
+              const char *const *words, int *out, struct err *err)
+{
+    struct strbuf all = STRBUF_INIT;
+    const char *s = NULL;
+
+    TRY(json_string(obj, path, name, 1, &s, err));
+    for (int i = 0; words[i]; i++)
+        if (!strcmp(words[i], s)) {
+            *out = i;
+            return 0;
+        }
+    for (int i = 0; words[i]; i++)
+        strbuf_addf(&all, "%s%s", i ? ", " : "", words[i]);
+    err_set(err, ERR_FORMAT, "%s.%s: \"%.40s\" is not one of %s", path, name, s,
+            all.s);
+    strbuf_release(&all);
+    return ERR_FORMAT;
+}
+
 void json_print(struct strbuf *out, const cJSON *value)
 {
     if (cJSON_IsNumber(value))

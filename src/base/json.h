@@ -43,6 +43,10 @@ int json_double(const cJSON *obj, const char *path, const char *name,
 int json_string(const cJSON *obj, const char *path, const char *name,
                 int required, const char **out, struct err *err);
 
+/* A string that is one of words (ended by NULL); *out becomes its index. */
+int json_word(const cJSON *obj, const char *path, const char *name,
+              const char *const *words, int *out, struct err *err);
+
 /* Appends the value on one line. Doubles are printed with the fewest digits
  * that read back equal; NaN and infinities as null. */
 void json_print(struct strbuf *out, const cJSON *value);

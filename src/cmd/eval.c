@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/calibrate.h"
 #include "cmd/eval_dataset.h"
 #include "cmd/eval_show.h"
 #include "cmd/measure.h"
@@ -39,12 +40,13 @@ static int run_pairs(const struct eval_options *o, const char *ref_path,
     struct err err = { 0 };
     int rc;
 
-    s.reliability = o->reliability ? &reliability : NULL;
-
+    s.reliability = o->reliability || o->calibrate ? &reliability : NULL;
     if ((rc = labelset_open(&ref, ref_path, o->task, &err)) ||
         (rc = labelset_open(&est, est_path, o->task, &err)) ||
         (rc = scoring_run(&s, &err)))
         rc = say(rc, &err);
+    else if (o->calibrate)
+        rc = eval_calibrate(o, &reliability);
     else
         rc = o->reliability ? eval_show_reliability(o, &s)
                             : eval_show(o, &s, NULL);
@@ -201,10 +203,11 @@ static int check(const struct eval_options *o, int n, char **operand,
     if (o->dataset && o->compare)
         return err_set(err, ERR_ARG, "--compare takes three sets of label "
                        "files, not --dataset");
-    if (o->reliability && (o->dataset || o->compare ||
-                           o->task == ANNOT_TEMPO))
-        return err_set(err, ERR_ARG, "--reliability takes two sets of label "
-                       "files, of any task but tempo");
+    if ((o->reliability || o->calibrate) &&
+        (o->dataset || o->compare || o->task == ANNOT_TEMPO))
+        return err_set(err, ERR_ARG, "%s takes two sets of label files, of any "
+                       "task but tempo", o->calibrate ? "--calibrate"
+                                                      : "--reliability");
     if (n != wanted)
         return err_set(err, ERR_ARG, "%s", o->dataset
                            ? "with --dataset there is nothing behind the task"
@@ -269,6 +272,9 @@ int cmd_eval(int argc, char **argv)
           "file, or tag", 0, 0, NULL },
         { 0, "reliability", OPT_FLAG, &o.reliability, NULL, "how often what is "
           "estimated is right, by its confidence", 0, 0, NULL },
+        { 0, "calibrate", OPT_STRING, &o.calibrate, "FILE", "write the model "
+          "of -m to FILE with confidences that are as often right as they say",
+          0, 0, NULL },
         { 0, "compare", OPT_FLAG, &o.compare, NULL, "compare the estimates A "
           "and B with a paired test", 0, 0, NULL },
         { 0, "most", OPT_INT, &o.most, "N", "with --compare: list the N files "
@@ -295,6 +301,7 @@ int cmd_eval(int argc, char **argv)
         "eval",
         "mfm eval TASK [OPTIONS] REF EST\n"
         "mfm eval TASK --compare [OPTIONS] REF A B\n"
+        "mfm eval TASK --calibrate FILE -m MODEL REF EST\n"
         "mfm eval TASK --dataset NAME --root DIR [--split S] [OPTIONS]\n"
         "mfm eval --dataset NAME --root DIR --check [OPTIONS]\n"
         "mfm eval paper [--root DIR] [-m MODEL]... [--finetune] [OPTIONS]",

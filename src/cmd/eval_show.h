@@ -14,7 +14,7 @@ struct eval_options {
     enum annot_task task;
     double trim; /* 0 keeps all */
     int per_file, compare, most, jobs, check, finetune, steps, reliability;
-    const char *dataset, *root, *split;
+    const char *dataset, *root, *split, *calibrate;
 };
 
 enum eval_format { JSON, TABLE, TSV, MARKDOWN };

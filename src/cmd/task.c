@@ -20,6 +20,7 @@
 #include "decode/tags.h"
 #include "decode/tempo.h"
 #include "decode/vocab.h"
+#include "model/headconfig.h"
 
 enum { SOUND_MAX_S = 20 * 60 }; /* that is kept for a page */
 
@@ -242,6 +243,41 @@ static void shift_segments(struct segments *s, double by)
     }
 }
 
+/* ---- confidences, as the model was calibrated ---- */
+
+static void calibrate_segments(struct segments *s, const struct head_config *h)
+{
+    for (size_t i = 0; i < s->n; i++)
+        s->v[i].confidence = head_confidence(h, s->v[i].confidence);
+}
+
+/* Last of all: what decides by them decides by what the head says. */
+static void calibrate(struct work *w, enum task task,
+                      const struct head_config *h)
+{
+    switch (task) {
+    case TASK_BEATS:
+        for (size_t i = 0; i < w->beats.n; i++)
+            w->beats.v[i].confidence =
+                head_confidence(h, w->beats.v[i].confidence);
+        break;
+    case TASK_CHORDS:
+        calibrate_segments(&w->chords, h);
+        break;
+    case TASK_STRUCTURE:
+        if (!w->options->boundaries_only) /* those are of the boundaries */
+            calibrate_segments(&w->structure, h);
+        break;
+    case TASK_KEY:
+        w->key.confidence = head_confidence(h, w->key.confidence);
+        calibrate_segments(&w->key_over_time, h);
+        break;
+    default:
+        for (size_t i = 0; i < w->tags.n; i++)
+            w->tags.v[i].score = head_confidence(h, w->tags.v[i].score);
+    }
+}
+
 /* From times of the part that was heard to those of the input. */
 static void shift(struct work *w, double by)
 {
@@ -389,6 +425,8 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         rc = label(w, w->task[i], &a.scores[i], a.duration, err);
     if (rc)
         return err_prefix(err, "%s", name);
+    for (int i = 0; i < w->n; i++)
+        calibrate(w, w->task[i], a.scores[i].head);
     if (is_silent(w, &a))
         label_silence(w, a.duration);
     w->letter = xreallocarray(w->letter, w->structure.n + 1,

@@ -14,6 +14,7 @@ void reliability_add(struct reliability *r, double confidence, double right,
                      double weight)
 {
     struct reliability_bin *b;
+    double logit;
     int i;
 
     if (!(confidence >= 0) || !(weight > 0))
@@ -24,15 +25,27 @@ void reliability_add(struct reliability *r, double confidence, double right,
     b->weight += weight;
     b->confidence += weight * confidence;
     b->right += weight * right;
+    confidence = fmin(fmax(confidence, 1e-6), 1 - 1e-6);
+    logit = log(confidence / (1 - confidence));
+    b = &r->step[(int)((logit + 14) / 28 * RELIABILITY_STEPS)];
+    b->weight += weight;
+    b->confidence += weight * logit;
+    b->right += weight * right;
+}
+
+static void merge(struct reliability_bin *b, const struct reliability_bin *add)
+{
+    b->weight += add->weight;
+    b->confidence += add->confidence;
+    b->right += add->right;
 }
 
 void reliability_merge(struct reliability *r, const struct reliability *other)
 {
-    for (int i = 0; i < RELIABILITY_BINS; i++) {
-        r->bin[i].weight += other->bin[i].weight;
-        r->bin[i].confidence += other->bin[i].confidence;
-        r->bin[i].right += other->bin[i].right;
-    }
+    for (int i = 0; i < RELIABILITY_BINS; i++)
+        merge(&r->bin[i], &other->bin[i]);
+    for (int i = 0; i < RELIABILITY_STEPS; i++)
+        merge(&r->step[i], &other->step[i]);
 }
 
 static void take_beats(struct reliability *r, const struct beats *ref,
@@ -149,4 +162,60 @@ double reliability_error(const struct reliability *r)
         error += fabs(r->bin[i].confidence - r->bin[i].right);
     }
     return error / weight;
+}
+
+/* The logarithm of the likelihood, which is concave. */
+static double likelihood(const struct reliability *r, double slope,
+                         double offset)
+{
+    double sum = -0.5 * ((slope - 1) * (slope - 1) + offset * offset);
+
+    for (int i = 0; i < RELIABILITY_STEPS; i++) {
+        const struct reliability_bin *b = &r->step[i];
+        double z;
+
+        if (b->weight <= 0)
+            continue;
+        z = slope * b->confidence / b->weight + offset;
+        sum += b->right * z - b->weight * (fmax(z, 0) + log1p(exp(-fabs(z))));
+    }
+    return sum;
+}
+
+/* Newton's method; steps that would make it less likely are halved. */
+void reliability_fit(const struct reliability *r, double *slope,
+                     double *offset)
+{
+    double a = 1, b = 0, best = likelihood(r, a, b);
+
+    for (int turn = 0; turn < 100; turn++) {
+        double ga = 1 - a, gb = -b, haa = 1, hab = 0, hbb = 1, da, db, new = 0;
+        double step = 1;
+
+        for (int i = 0; i < RELIABILITY_STEPS; i++) {
+            double n = r->step[i].weight, x, p;
+
+            if (n <= 0)
+                continue;
+            x = r->step[i].confidence / n;
+            p = 1 / (1 + exp(-(a * x + b)));
+            ga += (r->step[i].right - n * p) * x;
+            gb += r->step[i].right - n * p;
+            haa += n * p * (1 - p) * x * x;
+            hab += n * p * (1 - p) * x;
+            hbb += n * p * (1 - p);
+        }
+        da = (hbb * ga - hab * gb) / (haa * hbb - hab * hab);
+        db = (haa * gb - hab * ga) / (haa * hbb - hab * hab);
+        while (step > 1e-6 && (a + step * da < 1e-3 ||
+               (new = likelihood(r, a + step * da, b + step * db)) < best))
+            step /= 2;
+        if (step <= 1e-6 || new - best < 1e-10)
+            break;
+        a += step * da;
+        b += step * db;
+        best = new;
+    }
+    *slope = a;
+    *offset = b;
 }

@@ -8,14 +8,15 @@
 #include "annot/annotation.h"
 #include "base/err.h"
 
-enum { RELIABILITY_BINS = 10 };
+enum { RELIABILITY_BINS = 10, RELIABILITY_STEPS = 256 };
 
 /* {0} is empty. Bin i has confidences from i / 10 on; 1 is in the last. Weight
- * is items, or for spans seconds. */
+ * is items, or for spans seconds. step: the same by the logit of the
+ * confidence, finer, for the fit; its confidence is the logit. */
 struct reliability {
     struct reliability_bin {
         double weight, confidence, right; /* sums; the last two weighted */
-    } bin[RELIABILITY_BINS];
+    } bin[RELIABILITY_BINS], step[RELIABILITY_STEPS];
 };
 
 /* right is 0..1. Confidences that are not known are left out. */
@@ -40,5 +41,12 @@ int reliability_take(struct reliability *r, enum annot_task task,
 /* The expected calibration error, the mean of |confidence - right| over bins by
  * weight; NaN without items. */
 double reliability_error(const struct reliability *r);
+
+/* The most likely slope (above 0) and offset of a logistic regression: right
+ * with probability sigmoid(slope * logit(confidence) + offset). Both are taken
+ * to lie around 1 and 0 with a deviation of 1, which decides where there are
+ * few items; 1 and 0 without items. */
+void reliability_fit(const struct reliability *r, double *slope,
+                     double *offset);
 
 #endif

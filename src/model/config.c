@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/xalloc.h"
+#include "model/headconfig.h"
 #include "model/melstack.h"
 
 /* Limits leave room above anything sensible, and keep products of two of them
@@ -17,28 +18,6 @@ static const char *const bert_norms[] = { "pre", "post", NULL };
 static const char *const token_types[] = { "random", "kmeans", "rvq", NULL };
 static const char *const token_features[] = { "logmel229", "chroma264", NULL };
 static const int feature_dims[] = { 229, 264 };
-static const char *const activations[] = { "softmax", "sigmoid", NULL };
-
-/* A string field that is one of words; *out becomes its index. */
-static int parse_word(const cJSON *obj, const char *path, const char *name,
-                      const char *const *words, int *out, struct err *err)
-{
-    struct strbuf all = STRBUF_INIT;
-    const char *s = NULL;
-
-    TRY(json_string(obj, path, name, 1, &s, err));
-    for (int i = 0; words[i]; i++)
-        if (!strcmp(words[i], s)) {
-            *out = i;
-            return 0;
-        }
-    for (int i = 0; words[i]; i++)
-        strbuf_addf(&all, "%s%s", i ? ", " : "", words[i]);
-    err_set(err, ERR_FORMAT, "%s.%s: \"%.40s\" is not one of %s", path, name, s,
-            all.s);
-    strbuf_release(&all);
-    return ERR_FORMAT;
-}
 
 static int parse_object(const cJSON *obj, const char *name, const cJSON **out,
                         struct err *err)
@@ -128,7 +107,7 @@ static int parse_bert(struct bert_config *b, const cJSON *o, struct err *err)
 
     config_bert_defaults(b, 512);
     if (cJSON_GetObjectItemCaseSensitive(o, "norm"))
-        TRY(parse_word(o, p, "norm", bert_norms, &norm, err));
+        TRY(json_word(o, p, "norm", bert_norms, &norm, err));
     b->norm = (enum bert_norm)norm;
     TRY(parse_convs(o, "conv_kernel", b->conv_kernel, &n, err));
     n = n ? n : b->n_convs;
@@ -150,7 +129,7 @@ static int parse_encoder(struct model_config *c, const cJSON *json,
     int type = 0;
 
     TRY(parse_object(json, p, &o, err));
-    TRY(parse_word(o, p, "type", encoder_types, &type, err));
+    TRY(json_word(o, p, "type", encoder_types, &type, err));
     e->type = (enum encoder_type)type;
     TRY(json_double(o, p, "rate", 1, 0.01, 1000, &e->rate, err));
     if (e->type != ENCODER_BERT)
@@ -172,7 +151,7 @@ static int parse_kmeans(struct token_config *t, const cJSON *o,
 {
     int feature = 0;
 
-    TRY(parse_word(o, path, "feature", token_features, &feature, err));
+    TRY(json_word(o, path, "feature", token_features, &feature, err));
     t->feature = (enum token_feature)feature;
     t->dim = feature_dims[feature];
     return json_int(o, path, "hop", 1, 1, 1023, &t->hop, err);
@@ -183,7 +162,7 @@ static int parse_token(struct token_config *t, const cJSON *o, const char *path,
 {
     int type = 0, is_kmeans;
 
-    TRY(parse_word(o, path, "type", token_types, &type, err));
+    TRY(json_word(o, path, "type", token_types, &type, err));
     t->type = (enum token_type)type;
     t->stages = t->stack = 1;
     is_kmeans = t->type == TOKENS_KMEANS;
@@ -215,75 +194,6 @@ static int parse_tokens(struct model_config *c, const cJSON *json,
     return 0;
 }
 
-static int parse_classes(struct head_config *h, const cJSON *o,
-                         const char *path, struct err *err)
-{
-    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "classes"), *v;
-    int n = cJSON_IsArray(a) ? cJSON_GetArraySize(a) : 0;
-
-    if (n < 1 || n > LIMIT_CLASSES)
-        return err_set(err, ERR_FORMAT, "%s.classes: not an array of 1..%d "
-                       "strings", path, LIMIT_CLASSES);
-    h->classes = xcalloc((size_t)n, sizeof(*h->classes));
-    cJSON_ArrayForEach(v, a) {
-        if (!cJSON_IsString(v) || !*v->valuestring)
-            return err_set(err, ERR_FORMAT, "%s.classes[%d]: not a string",
-                           path, h->n_classes);
-        h->classes[h->n_classes++] = xstrdup(v->valuestring);
-    }
-    return 0;
-}
-
-static int parse_rate(struct head_config *h, const cJSON *o, const char *path,
-                      struct err *err)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "rate");
-
-    if (cJSON_IsString(v) && !strcmp(v->valuestring, "clip"))
-        return 0;
-    if (!cJSON_IsNumber(v) || !(v->valuedouble > 0) || v->valuedouble > 1000)
-        return err_set(err, ERR_FORMAT, "%s.rate: neither a number above 0 and "
-                       "up to 1000 nor \"clip\"", path);
-    h->rate = v->valuedouble;
-    return 0;
-}
-
-static int parse_layer(struct head_config *h, const cJSON *o, const char *path,
-                       int layers, struct err *err)
-{
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "layer");
-
-    h->layer = -1;
-    if (!cJSON_IsString(v))
-        return json_int(o, path, "layer", 0, -1, layers, &h->layer, err);
-    if (strcmp(v->valuestring, "mix"))
-        return err_set(err, ERR_FORMAT, "%s.layer: neither a number nor "
-                       "\"mix\"", path);
-    h->layer = HEAD_MIX;
-    return 0;
-}
-
-static int parse_head(struct head_config *h, const cJSON *o, int layers,
-                      struct err *err)
-{
-    const cJSON *boundary;
-    char path[80];
-    int activation = 0;
-
-    snprintf(path, sizeof(path), "heads.%.60s", o->string);
-    if (!cJSON_IsObject(o))
-        return err_set(err, ERR_FORMAT, "%s: not an object", path);
-    h->task = xstrdup(o->string);
-    TRY(json_int(o, path, "hidden", 0, 0, LIMIT_WIDTH, &h->hidden, err));
-    TRY(parse_rate(h, o, path, err));
-    TRY(parse_word(o, path, "activation", activations, &activation, err));
-    h->activation = (enum head_activation)activation;
-    TRY(parse_layer(h, o, path, layers, err));
-    boundary = cJSON_GetObjectItemCaseSensitive(o, "boundary");
-    h->boundary = cJSON_IsTrue(boundary) || cJSON_IsString(boundary);
-    return parse_classes(h, o, path, err);
-}
-
 static int parse_heads(struct model_config *c, const cJSON *json,
                        struct err *err)
 {
@@ -299,7 +209,8 @@ static int parse_heads(struct model_config *c, const cJSON *json,
         if (config_head(c, v->string))
             return err_set(err, ERR_FORMAT, "heads.%.60s comes twice",
                            v->string);
-        TRY(parse_head(&c->heads[c->n_heads++], v, c->encoder.layers, err));
+        TRY(head_config_parse(&c->heads[c->n_heads++], v, c->encoder.layers,
+                              err));
     }
     return 0;
 }
@@ -502,12 +413,8 @@ int config_parse_text(struct model_config *c, const char *json,
 
 void config_release(struct model_config *c)
 {
-    for (int i = 0; i < c->n_heads; i++) {
-        for (int k = 0; k < c->heads[i].n_classes; k++)
-            free(c->heads[i].classes[k]);
-        free(c->heads[i].classes);
-        free(c->heads[i].task);
-    }
+    for (int i = 0; i < c->n_heads; i++)
+        head_config_release(&c->heads[i]);
     free(c->heads);
     free(c->tokens);
     free(c->name);
@@ -639,26 +546,6 @@ static void print_tokens(cJSON *root, const struct model_config *c)
     }
 }
 
-static void print_head(cJSON *heads, const struct head_config *h)
-{
-    cJSON *o = cJSON_AddObjectToObject(heads, h->task);
-
-    number(o, "hidden", h->hidden);
-    if (h->rate > 0)
-        number(o, "rate", h->rate);
-    else
-        cJSON_AddStringToObject(o, "rate", "clip");
-    cJSON_AddStringToObject(o, "activation", activations[h->activation]);
-    if (h->layer == HEAD_MIX)
-        cJSON_AddStringToObject(o, "layer", "mix");
-    else if (h->layer >= 0)
-        number(o, "layer", h->layer);
-    if (h->boundary)
-        cJSON_AddTrueToObject(o, "boundary");
-    cJSON_AddItemToObject(o, "classes", cJSON_CreateStringArray(
-        (const char *const *)h->classes, h->n_classes));
-}
-
 void config_print(const struct model_config *c, struct strbuf *out)
 {
     cJSON *root = cJSON_CreateObject(), *o;
@@ -678,7 +565,7 @@ void config_print(const struct model_config *c, struct strbuf *out)
     number(root, "window", c->window);
     o = cJSON_AddObjectToObject(root, "heads");
     for (int i = 0; i < c->n_heads; i++)
-        print_head(o, &c->heads[i]);
+        head_config_print(o, &c->heads[i]);
     if (*c->provenance)
         cJSON_AddStringToObject(root, "provenance", c->provenance);
     if (*c->license)

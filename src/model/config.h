@@ -105,6 +105,8 @@ struct head_config {
                     ("mix" in JSON): the sum of all of them weighted by the
                     softmax of the tensor head.TASK.mix (layers + 1) */
     int boundary; /* one more output behind the classes: sigmoid, a boundary */
+    double slope, offset; /* of confidences: head_confidence; slope 0 (a head
+                             that was not parsed) is read as 1 */
 };
 
 /* A zeroed struct can be released. Strings are owned, never NULL after

@@ -148,6 +148,32 @@ static void hash(struct model *m)
     base16_encode_update(m->sha256, sizeof(digest), digest);
 }
 
+int model_rewrite(const struct model *m, const struct model_config *c,
+                  const char *path, struct err *err)
+{
+    const struct safetensors *w = &m->weights;
+    struct safetensors_meta *meta = xcalloc(w->n_meta + 1, sizeof(*meta));
+    struct safetensors_out out = {0};
+    struct strbuf json = STRBUF_INIT;
+    int rc;
+
+    config_print(c, &json);
+    for (size_t i = 0; i < w->n_meta; i++) {
+        meta[i] = w->meta[i];
+        if (!strcmp(meta[i].key, "mfm"))
+            meta[i].value = json.s;
+    }
+    rc = safetensors_create(&out, path, w->tensor, w->n, meta, w->n_meta, err);
+    for (size_t i = 0; i < w->n && !rc; i++)
+        stored_emit(out.tensor[i], out.tensor[i]->type, safetensors_put, &out);
+    if (!rc)
+        rc = safetensors_commit(&out, err);
+    safetensors_abort(&out);
+    strbuf_release(&json);
+    free(meta);
+    return rc;
+}
+
 const char *model_sha256(struct model *m)
 {
     pthread_mutex_lock(&m->lock);

@@ -42,6 +42,12 @@ int model_tensor(struct model *m, const char *name, const int64_t *shape,
 int model_stored(const struct model *m, const char *name, const int64_t *shape,
                  int ndim, const struct stored **out, struct err *err);
 
+/* Writes the model to path with another configuration, and all else as it is,
+ * the tensors byte for byte; path may be the model's own file. The file appears
+ * when it is whole. ERR_IO. */
+int model_rewrite(const struct model *m, const struct model_config *c,
+                  const char *path, struct err *err);
+
 /* SHA-256 of the whole file in hex, computed at the first call. */
 const char *model_sha256(struct model *m);
 

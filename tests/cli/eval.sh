@@ -331,7 +331,10 @@ for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
     'beats ref est --format md' 'beats ref est --trim -1' \
     'beats ref est --nonsense'; do
     # shellcheck disable=SC2086
-    # confidences against what is right
+    expect_usage eval $call
+done
+
+# confidences against what is right
 cat >sure.json <<'EOF'
 {"file":"x","mfm":"0","beats":[{"time":0.01,"position":1,"confidence":0.95},
 {"time":0.3,"position":2,"confidence":0.15}]}
@@ -348,9 +351,33 @@ expect_exit 0
 expect_json
 expect_in_stdout '"calibration_error":	0.1,'
 expect_usage eval tempo sure.beats sure.json --reliability
+expect_usage eval tempo sure.beats sure.json --calibrate x.safetensors
 
-expect_usage eval $call
+# a model with other confidences, and else the same to the bit
+run eval beats sure.beats sure.json --calibrate sure.safetensors -m default
+expect_exit 0
+[ ! -s stdout ] && [ ! -s stderr ] || fail 'it says something'
+head -c 20000 sure.safetensors | grep -aq 'confidence\\":\[[0-9.]*,[-0-9.]*\]' ||
+    fail "no confidence in the model"
+run eval beats sure.beats sure.json --calibrate sure.safetensors -m default
+expect_exit 1
+expect_in_stderr 'sure.safetensors exists; --force replaces it'
+run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
+    -m sure.safetensors
+expect_exit 0
+for format in text json; do
+    for m in default sure.safetensors; do
+        run beats -m $m --format $format \
+            "$TOP_SRCDIR/data/samples/rock50s.opus"
+        expect_exit 0
+        cp stdout $format.$m
+    done
 done
+cmp -s text.default text.sure.safetensors ||
+    fail "other beats after calibration"
+grep confidence json.default >a
+grep confidence json.sure.safetensors >b
+cmp -s a b && fail "confidences did not change"
 
 # annotate, then score: a folder without audio, a file that is none, a model
 # that is missing

@@ -95,6 +95,46 @@ START_TEST(reliability_of_spans_and_key)
 }
 END_TEST
 
+/* What is right with probability sigmoid(0.5 logit + 0.3). */
+START_TEST(reliability_fits)
+{
+    struct reliability r = {0};
+    double slope, offset;
+
+    reliability_fit(&r, &slope, &offset);
+    ck_assert_double_eq_tol(slope, 1, 1e-6);
+    ck_assert_double_eq_tol(offset, 0, 1e-6);
+    for (double x = -4; x <= 4; x += 0.01)
+        reliability_add(&r, 1 / (1 + exp(-x)), 1 / (1 + exp(-0.5 * x - 0.3)),
+                        100);
+    reliability_fit(&r, &slope, &offset);
+    ck_assert_double_eq_tol(slope, 0.5, 1e-3);
+    ck_assert_double_eq_tol(offset, 0.3, 1e-3);
+}
+END_TEST
+
+/* However it looks, more confidence is not less. */
+START_TEST(reliability_fit_is_sane)
+{
+    struct reliability r = {0};
+    double slope, offset;
+
+    for (int i = 0; i < 50; i++) {
+        reliability_add(&r, 0.999, 0, 1);
+        reliability_add(&r, 0.001, 1, 1);
+    }
+    reliability_fit(&r, &slope, &offset);
+    ck_assert_double_gt(slope, 0);
+    ck_assert_double_lt(slope, 0.1);
+    ck_assert_double_eq_tol(offset, 0, 0.1);
+    memset(&r, 0, sizeof(r));
+    reliability_add(&r, 1, 1, 3); /* few: little changes */
+    reliability_fit(&r, &slope, &offset);
+    ck_assert_double_gt(slope, 0.9);
+    ck_assert_double_lt(slope, 1.1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("eval_reliability");
@@ -103,6 +143,8 @@ int main(void)
     tcase_add_test(t, reliability_bins);
     tcase_add_test(t, reliability_of_beats_and_tags);
     tcase_add_test(t, reliability_of_spans_and_key);
+    tcase_add_test(t, reliability_fits);
+    tcase_add_test(t, reliability_fit_is_sane);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

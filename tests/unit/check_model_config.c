@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "unit.h"
 
+#include <math.h>
+
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "model/config.h"
+#include "model/headconfig.h"
 
 static const char good[] =
     "{\"format\":1,\"name\":\"t\",\"sample_rate\":24000,\"mel\":{\"n_fft\":2048"
@@ -19,7 +21,8 @@ static const char good[] =
     "\"window\":24,\"heads\":{\"structure\":{\"hidden\":512,\"rate\":5,"
     "\"activation\":\"softmax\",\"layer\":3,\"boundary\":true,\"classes\":["
     "\"a\",\"b\"]},\"tag\":{\"hidden\":0,\"rate\":\"clip\",\"activation\":"
-    "\"sigmoid\",\"layer\":\"mix\",\"classes\":[\"x\"]}},"
+    "\"sigmoid\",\"layer\":\"mix\",\"confidence\":[0.5,-1.25],"
+    "\"classes\":[\"x\"]}},"
     "\"provenance\":\"p\",\"license\":\"CC0-1.0\"}";
 
 START_TEST(config_parse_all_fields)
@@ -51,6 +54,14 @@ START_TEST(config_parse_all_fields)
     h = config_head(&c, "tag");
     ck_assert(h && h->rate == 0 && h->layer == HEAD_MIX && !h->boundary &&
               h->activation == HEAD_SIGMOID);
+    ck_assert(h->slope == 0.5 && h->offset == -1.25);
+    /* logit(0.8) = log 4; half of it less 1.25 */
+    ck_assert_double_eq_tol(head_confidence(h, 0.8),
+                            1 / (1 + exp(1.25 - 0.5 * log(4))), 1e-12);
+    ck_assert(head_confidence(h, 0) < 1e-3 && head_confidence(h, 0) > 0);
+    ck_assert_double_nan(head_confidence(h, NAN));
+    h = config_head(&c, "structure");
+    ck_assert(h->slope == 1 && !h->offset && head_confidence(h, 1) == 1);
     ck_assert_ptr_null(config_head(&c, "key"));
     ck_assert_str_eq(c.license, "CC0-1.0");
     config_release(&c);
@@ -106,6 +117,10 @@ static const struct bad {
     { "\"layer\":3", "\"layer\":7", ERR_FORMAT, "heads.structure.layer" },
     { "\"clip\"", "\"song\"", ERR_FORMAT, "heads.tag.rate" },
     { "[\"x\"]", "[]", ERR_FORMAT, "heads.tag.classes" },
+    { "[0.5,-1.25]", "[0.5]", ERR_FORMAT, "heads.tag.confidence" },
+    { "[0.5,-1.25]", "[-0.5,0]", ERR_FORMAT, "heads.tag.confidence" },
+    { "[0.5,-1.25]", "[1,1e9]", ERR_FORMAT, "heads.tag.confidence" },
+    { "[0.5,-1.25]", "\"x\"", ERR_FORMAT, "heads.tag.confidence" },
     { "[\"x\"]", "[1]", ERR_FORMAT, "heads.tag.classes[0]" },
     { "\"tag\"", "\"structure\"", ERR_FORMAT, "twice" },
     { "\"window\":24", "\"window\":-1", ERR_FORMAT, "window" },
