@@ -537,7 +537,7 @@ END
     expect_exit 0
     expect_no_stderr
     expect_lines 16
-    [ "$(grep -cE "^small-fixture	Conformer	([^	]+	){5}[01]\.[0-9]{3}	" \
+    [ "$(grep -cE "^default	Conformer	([^	]+	){5}[01]\.[0-9]{3}	" \
         stdout)" -eq 2 ] || fail "two rows with a beat F1 expected"
     tail -n 1 stdout | cut -f 8- | tr '\t' '\n' | grep -c '^-$' >dashes
     [ "$(cat dashes)" -eq 3 ] || fail "chords and tags without a score"

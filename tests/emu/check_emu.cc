@@ -54,7 +54,8 @@ static void expect_end(void (*body)(), const char *word, const char *what)
     expect(WIFSIGNALED(status) && strstr(said, word), what);
 }
 
-static struct cuda *const c = nullptr;
+static struct cuda device;
+static struct cuda *const c = &device;
 static struct err *const err = nullptr;
 
 /* ---- faults ---- */

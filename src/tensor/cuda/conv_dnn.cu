@@ -153,7 +153,9 @@ int conv_dnn_dw(struct cuda *c, const struct conv_dw_call *call, int *done,
     size_t size = (size_t)(call->dy.c * call->x.c) * 9 * sizeof(float);
 
     *done = 0;
-    if (!conv_dnn_takes(c, &call->x, &call->dy))
+    /* sums over all pixels of scaled gradients leave the range of fp16 */
+    if (c->base.precision == PRECISION_FP16 ||
+        !conv_dnn_takes(c, &call->x, &call->dy))
         return 0;
     TRY(cuda_buf(c, CUDA_BUF_SUMS, size, &d.w, err));
     d.pass = DNN_DW;
