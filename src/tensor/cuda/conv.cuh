@@ -402,7 +402,8 @@ int cuda_conv_one_dw(struct cuda *c, const struct conv_dw_call *call,
 /* By cuDNN (conv_dnn.cu): whether images like these may be for it; and then the
  * convolution itself, with the weights packed (Cout, 3, 3, Cin), and the
  * gradient of the weights, which is rounded to bf16 before it is added, as
- * PyTorch's autocast does; never in fp16. *done = 0: cuDNN refused, nothing has changed. */
+ * PyTorch's autocast does; never in fp16. *done = 0: cuDNN refused, nothing has
+ * changed. */
 int conv_dnn_takes(struct cuda *c, const struct cuda_image *a,
                    const struct cuda_image *b);
 int conv_dnn(struct cuda *c, const struct conv_call *call, void *packed,
