@@ -169,7 +169,7 @@ int main(void)
     int rc;
 
     UNIT_NEED_SHARED("fixtures/model/expected.safetensors");
-    if (model_open(&model, unit_path("", "data/models/default.safetensors"),
+    if (model_open(&model, unit_shared("fixtures/model/small.safetensors"),
                    &err) ||
         backend_open(&be, "cpu", 1, &err) ||
         safetensors_open(&want,
