@@ -190,6 +190,18 @@ static cudnnStatus_t go(struct dnn *d, const struct dnn_conv *k, void *work,
     }
 }
 
+/* What does not fit is refused: conv.cu's kernels want less. */
+static int find_work(struct cuda *c, struct shape *s, void **work,
+                     struct err *err)
+{
+    int rc = s->work ? cuda_buf(c, CUDA_BUF_DNN, s->work, work, err) : 0;
+
+    if (rc != ERR_NOMEM)
+        return rc;
+    s->refused = 1;
+    return 0;
+}
+
 int dnn_run(struct cuda *c, const struct dnn_conv *k, int *done,
              struct err *err)
 {
@@ -200,14 +212,20 @@ int dnn_run(struct cuda *c, const struct dnn_conv *k, int *done,
     *done = 0;
     if (!s || s->refused)
         return 0;
-    if (s->work)
-        TRY(cuda_buf(c, CUDA_BUF_DNN, s->work, &work, err));
+    TRY(find_work(c, s, &work, err));
+    if (s->refused)
+        return 0;
     c->launched++;
     rc = go(c->dnn, k, work, s->work);
     if (rc == CUDNN_STATUS_SUCCESS) {
         *done = 1;
         return 0;
     }
+    /* some of it may have been added, and would be once more */
+    if (k->accumulate &&
+        CUDNN_STATUS_CATEGORY(rc) == CUDNN_STATUS_EXECUTION_FAILED)
+        return err_set(err, ERR_DEVICE, "cuDNN: %s (MFM_CUDNN=0 does without)",
+                       lib.cudnnGetErrorString_(rc));
     /* refused before anything ran, unless the device itself has failed */
     s->refused = 1;
     return cuda_check(cudaGetLastError(), lib.cudnnGetErrorString_(rc), err);
