@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What cuDNN is asked for, as loops. It refuses one shape, whose strides
- * differ, so that what happens then is run as well. */
+/* What cuDNN is asked for, as loops. It refuses 40 channels of y, a size of
+ * check_parity_conv, so that what happens then is run as well. */
 #include "tensor/cuda/dnn.cuh"
 
 #include <stdlib.h>
@@ -71,7 +71,7 @@ int dnn_run(struct cuda *c, const struct dnn_conv *k, int *done,
     std::vector<double> sum;
 
     (void)err;
-    *done = k->stride_h == k->stride_w;
+    *done = k->c_out != 40;
     if (!*done)
         return 0;
     if (k->pass != DNN_DW)
