@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cmd/calibrate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,14 +52,22 @@ static int write_model(const struct eval_options *o, double slope,
     return rc;
 }
 
-int eval_calibrate(const struct eval_options *o, const struct reliability *r)
+int eval_calibrate(const struct eval_options *o, const struct scoring *s)
 {
     struct err err = { 0 };
     double slope, offset;
 
-    reliability_fit(r, &slope, &offset);
+    if (!s->pairs)
+        return CMD_FAILED; /* and why, of each */
+    if (isnan(reliability_error(s->reliability))) {
+        log_error("%s: no confidence in it that labels of %s could judge; mfm "
+                  "writes them with --format ndjson", s->est->name,
+                  s->ref->name);
+        return CMD_FAILED;
+    }
+    reliability_fit(s->reliability, &slope, &offset);
     if (!write_model(o, slope, offset, &err))
-        return CMD_DONE;
+        return s->failed ? CMD_FAILED : CMD_DONE;
     log_error("%s", err.msg);
     return CMD_FAILED;
 }

@@ -5,10 +5,11 @@
 
 #include "cmd/eval_show.h"
 
-/* Fits what the model of o's -m says of its estimates, which r is of, to how
- * often they are right (reliability_fit), on top of what was fitted before, and
- * writes the model with that to o->calibrate. Returns the exit code, with the
- * fault said. */
-int eval_calibrate(const struct eval_options *o, const struct reliability *r);
+/* Fits what the model of o's -m says of its estimates, those of s, to how often
+ * they are right (reliability_fit), on top of what was fitted before, and
+ * writes the model with that to o->calibrate. Nothing is written where no
+ * confidence can be judged. Returns the exit code, with the fault said:
+ * CMD_FAILED also where pairs failed. */
+int eval_calibrate(const struct eval_options *o, const struct scoring *s);
 
 #endif

@@ -46,7 +46,7 @@ static int run_pairs(const struct eval_options *o, const char *ref_path,
         (rc = scoring_run(&s, &err)))
         rc = say(rc, &err);
     else if (o->calibrate)
-        rc = eval_calibrate(o, &reliability);
+        rc = eval_calibrate(o, &s);
     else
         rc = o->reliability ? eval_show_reliability(o, &s)
                             : eval_show(o, &s, NULL);

@@ -365,6 +365,16 @@ expect_in_stderr 'sure.safetensors exists; --force replaces it'
 run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
     -m sure.safetensors
 expect_exit 0
+# confidences that are not there, and songs that cannot be read, fit nothing
+printf '0.0 1\n0.5 2\n' >unsure.beats
+run eval beats sure.beats unsure.beats --calibrate none.safetensors -m default
+expect_exit 1
+expect_in_stderr 'unsure.beats: no confidence in it that labels of sure.beats'
+printf 'x\n' >broken.beats
+run eval beats broken.beats sure.json --calibrate none.safetensors -m default
+expect_exit 1
+expect_in_stderr 'broken.beats:1:'
+[ ! -e none.safetensors ] || fail 'a model without a fit'
 for format in text json; do
     for m in default sure.safetensors; do
         run beats -m $m --format $format \
