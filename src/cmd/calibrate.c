@@ -54,6 +54,7 @@ static int write_model(const struct eval_options *o, double slope,
 
 int eval_calibrate(const struct eval_options *o, const struct scoring *s)
 {
+    struct reliability after = { 0 };
     struct err err = { 0 };
     double slope, offset;
 
@@ -66,8 +67,12 @@ int eval_calibrate(const struct eval_options *o, const struct scoring *s)
         return CMD_FAILED;
     }
     reliability_fit(s->reliability, &slope, &offset);
-    if (!write_model(o, slope, offset, &err))
+    if (write_model(o, slope, offset, &err)) {
+        log_error("%s", err.msg);
+        return CMD_FAILED;
+    }
+    if (!o->reliability)
         return s->failed ? CMD_FAILED : CMD_DONE;
-    log_error("%s", err.msg);
-    return CMD_FAILED;
+    reliability_refit(&after, s->reliability, slope, offset);
+    return eval_show_reliability(o, s, &after);
 }

@@ -48,7 +48,7 @@ static int run_pairs(const struct eval_options *o, const char *ref_path,
     else if (o->calibrate)
         rc = eval_calibrate(o, &s);
     else
-        rc = o->reliability ? eval_show_reliability(o, &s)
+        rc = o->reliability ? eval_show_reliability(o, &s, NULL)
                             : eval_show(o, &s, NULL);
     report_release(&s.report);
     labelset_release(&ref);

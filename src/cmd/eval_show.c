@@ -228,8 +228,8 @@ static void reliability_text(struct strbuf *out, const struct eval_options *o,
                 reliability_error(r));
 }
 
-int eval_show_reliability(const struct eval_options *o,
-                          const struct scoring *s)
+int eval_show_reliability(const struct eval_options *o, const struct scoring *s,
+                          const struct reliability *after)
 {
     struct strbuf text = STRBUF_INIT;
     int rc;
@@ -240,9 +240,15 @@ int eval_show_reliability(const struct eval_options *o,
         cJSON *top = counts_json(o, s);
 
         reliability_json(top, s->reliability);
+        if (after)
+            reliability_json(cJSON_AddObjectToObject(top, "calibrated"), after);
         add_json(&text, top);
     } else {
         reliability_text(&text, o, s->reliability);
+        if (after) {
+            strbuf_addch(&text, '\n');
+            reliability_text(&text, o, after);
+        }
     }
     rc = eval_write(o, &text);
     strbuf_release(&text);

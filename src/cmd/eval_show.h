@@ -31,9 +31,10 @@ int eval_write(const struct eval_options *o, const struct strbuf *text);
 int eval_show(const struct eval_options *o, const struct scoring *s,
               const struct measure *m);
 
-/* s->reliability, a table unless the format is another. */
-int eval_show_reliability(const struct eval_options *o,
-                          const struct scoring *s);
+/* s->reliability, a table unless the format is another; and behind it, unless
+ * NULL, the same after calibration. */
+int eval_show_reliability(const struct eval_options *o, const struct scoring *s,
+                          const struct reliability *after);
 
 /* Estimates a and b of the same references. */
 int eval_show_comparison(const struct eval_options *o, const struct scoring *a,

@@ -219,3 +219,15 @@ void reliability_fit(const struct reliability *r, double *slope,
     *slope = a;
     *offset = b;
 }
+
+void reliability_refit(struct reliability *out, const struct reliability *r,
+                       double slope, double offset)
+{
+    for (int i = 0; i < RELIABILITY_STEPS; i++) {
+        const struct reliability_bin *b = &r->step[i];
+        double z = slope * b->confidence / b->weight + offset;
+
+        reliability_add(out, 1 / (1 + exp(-z)), b->right / b->weight,
+                        b->weight);
+    }
+}

@@ -49,4 +49,9 @@ double reliability_error(const struct reliability *r);
 void reliability_fit(const struct reliability *r, double *slope,
                      double *offset);
 
+/* The same items with the confidences that such a regression makes of theirs;
+ * within a step all are as its mean. out is empty before. */
+void reliability_refit(struct reliability *out, const struct reliability *r,
+                       double slope, double offset);
+
 #endif

@@ -365,6 +365,17 @@ expect_in_stderr 'sure.safetensors exists; --force replaces it'
 run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
     -m sure.safetensors
 expect_exit 0
+run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
+    -m default --reliability --format tsv
+expect_exit 0
+[ "$(grep -c '^from' stdout)$(grep -c '^calibration error' stdout)" = 22 ] ||
+    fail 'not one table before and one after'
+run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
+    -m default --reliability --format json
+expect_exit 0
+expect_json
+expect_in_stdout '"calibrated":'
+
 # confidences that are not there, and songs that cannot be read, fit nothing
 printf '0.0 1\n0.5 2\n' >unsure.beats
 run eval beats sure.beats unsure.beats --calibrate none.safetensors -m default

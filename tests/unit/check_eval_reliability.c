@@ -98,7 +98,7 @@ END_TEST
 /* What is right with probability sigmoid(0.5 logit + 0.3). */
 START_TEST(reliability_fits)
 {
-    struct reliability r = {0};
+    struct reliability r = {0}, after = {0};
     double slope, offset;
 
     reliability_fit(&r, &slope, &offset);
@@ -110,6 +110,12 @@ START_TEST(reliability_fits)
     reliability_fit(&r, &slope, &offset);
     ck_assert_double_eq_tol(slope, 0.5, 1e-3);
     ck_assert_double_eq_tol(offset, 0.3, 1e-3);
+    ck_assert_double_gt(reliability_error(&r), 0.05);
+    reliability_refit(&after, &r, slope, offset);
+    ck_assert_double_lt(reliability_error(&after), 1e-3);
+    reliability_fit(&after, &slope, &offset);
+    ck_assert_double_eq_tol(slope, 1, 1e-2);
+    ck_assert_double_eq_tol(offset, 0, 1e-2);
 }
 END_TEST
 
