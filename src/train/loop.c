@@ -220,7 +220,8 @@ static int steps(struct loop *l, struct err *err)
     if (is_done(l))
         return 0;
     return err_set(err, ERR_STOPPED, "%s: stopped by a signal after %lld of "
-                   "%lld steps, which are saved: --resume goes on", c->dir,
+                   "%lld steps, which are saved: --resume goes on, and "
+                   "model.safetensors in it is the model so far", c->dir,
                    (long long)l->at.step, (long long)c->steps);
 }
 

@@ -327,14 +327,15 @@ static void fill_structure(const struct fill *f, const struct segments *s)
 
 /* ---- labels of the song ---- */
 
-/* Every row: the classes of all keys that are possible share. */
+/* Every row: the classes of all keys that are possible share; N where the
+ * labels say that there is none. */
 static void fill_song_key(const struct fill *f, const struct annotation *a)
 {
-    size_t n = a->keys.n ? a->keys.n : a->key.label ? 1 : 0;
+    const char *one = a->key.label ? a->key.label : "N";
+    size_t n = a->keys.n ? a->keys.n : 1;
 
     for (size_t k = 0; k < n; k++) {
-        int c = class_of(f->h, key_number,
-                         a->keys.n ? a->keys.v[k].label : a->key.label,
+        int c = class_of(f->h, key_number, a->keys.n ? a->keys.v[k].label : one,
                          f->x->transpose);
 
         for (int64_t i = 0; i < f->n && c >= 0; i++)

@@ -206,6 +206,7 @@ if [ $rc -ne 0 ]; then # it was not done before
     expect_no_stdout
     expect_one_line_stderr
     expect_in_stderr "stopped by a signal after"
+    expect_in_stderr "model.safetensors in it is the model so far"
     expect_in_stderr "--resume"
     [ -n "$(ls cut/checkpoints)" ] || fail "a checkpoint expected"
 fi
