@@ -220,6 +220,20 @@ int chordname_parse(struct chordname *out, const char *label, bool reduce,
     return 0;
 }
 
+int chordname_triad(const char *label)
+{
+    const unsigned maj = TRIAD(4, 7), min = TRIAD(3, 7);
+    struct chordname c;
+    unsigned triad;
+
+    if (chordname_parse(&c, label, false, NULL))
+        return -1;
+    if (c.root < 0)
+        return c.bits ? -1 : 24;
+    triad = c.bits & 0xff; /* from the root to the fifth */
+    return triad == maj ? 2 * c.root : triad == min ? 2 * c.root + 1 : -1;
+}
+
 bool chordname_is_x(const struct chordname *c)
 {
     return c->root < 0 && c->bits;

@@ -39,6 +39,10 @@ enum { CHORDNAME_ALL = 0xfff };
 int chordname_parse(struct chordname *out, const char *label, bool reduce,
                     struct err *err);
 
+/* 2 root + (minor) of a label whose triad is major or minor, whatever sounds
+ * besides; 24 for N, -1 for all else. */
+int chordname_triad(const char *label);
+
 bool chordname_is_x(const struct chordname *c);
 bool chordname_equal(const struct chordname *a, const struct chordname *b);
 

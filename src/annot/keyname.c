@@ -55,3 +55,14 @@ int keyname_parse(struct keyname *out, const char *name, struct err *err)
     return err_set(err, ERR_FORMAT, "key '%.40s': behind the tonic must stand "
                    "major, minor or other", name);
 }
+
+int keyname_number(const char *name)
+{
+    struct keyname k;
+
+    if (!strcmp(name, "N"))
+        return 24;
+    if (keyname_parse(&k, name, NULL) || k.mode == KEYNAME_OTHER)
+        return -1;
+    return 2 * k.tonic + (k.mode == KEYNAME_MINOR);
+}

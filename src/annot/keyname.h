@@ -17,4 +17,7 @@ struct keyname {
  * 0 or ERR_FORMAT. */
 int keyname_parse(struct keyname *out, const char *name, struct err *err);
 
+/* 2 tonic + (minor) of such a name; 24 for "N", -1 for all else. */
+int keyname_number(const char *name);
+
 #endif

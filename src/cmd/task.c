@@ -33,6 +33,7 @@ struct work {
     const char *name[TASKS]; /* of the wanted tasks, n of them */
     enum task task[TASKS];
     int n;
+    struct posterior heard; /* chords of the input; prob NULL: not known */
     struct beats beats;
     struct tempo tempo;
     int meter;
@@ -166,10 +167,16 @@ static int label_beats(struct work *w, const struct scores *s, struct err *err)
     return rc;
 }
 
+static const struct posterior *heard_chords(const struct work *w)
+{
+    return w->heard.prob ? &w->heard : NULL;
+}
+
 static int label_structure(struct work *w, const struct scores *s,
                            const struct frames *f, const struct classes *c,
                            struct err *err)
 {
+    const struct section_context context = { &w->beats, heard_chords(w) };
     struct boundary_config peaks;
     float *function = NULL, *boundary = NULL;
     int *column, rc;
@@ -187,7 +194,7 @@ static int label_structure(struct work *w, const struct scores *s,
     if (!rc)
         rc = section_decode(&w->structure,
                             w->options->boundaries_only ? NULL : function,
-                            boundary, f, c, &peaks, err);
+                            boundary, f, c, &peaks, &context, err);
     free(function);
     free(boundary);
     free(column);
@@ -201,6 +208,7 @@ static int label_chords(struct work *w, const struct scores *s,
     float *prob = NULL;
     int rc;
 
+    w->heard = (struct posterior){ s->v, *f, *c };
     if (!w->options->vocab)
         return chords_decode(&w->chords, s->v, f, c, CHORDS_STAY, err);
     rc = vocab_fold(&w->vocab, s->v, (size_t)s->n, &prob, err);
@@ -226,7 +234,7 @@ static int label(struct work *w, enum task task, const struct scores *s,
     case TASK_STRUCTURE:
         return label_structure(w, s, &f, &c, err);
     case TASK_KEY:
-        TRY(key_vote(&w->key, s->v, &f, &c, err));
+        TRY(key_vote(&w->key, s->v, &f, &c, heard_chords(w), err));
         return w->options->over_time
                    ? key_over_time(&w->key_over_time, s->v, &f, &c, err) : 0;
     default:
@@ -421,6 +429,7 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     analyser_progress(w->analyser, batch_progress, b);
     TRY(analyser_run(w->analyser, path, &a, err));
     release_labels(w);
+    w->heard.prob = NULL;
     for (int i = 0; i < w->n && !rc; i++)
         rc = label(w, w->task[i], &a.scores[i], a.duration, err);
     if (rc)
@@ -443,7 +452,15 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     return task_write(b, w->format, &r, err);
 }
 
-/* Without a list of tasks: all that the model has heads for. */
+/* Whether the labels of other wanted tasks are better with those of this. */
+static int helps(const int *wanted, enum task t)
+{
+    return (t == TASK_BEATS && wanted[TASK_STRUCTURE]) ||
+           (t == TASK_CHORDS && (wanted[TASK_STRUCTURE] || wanted[TASK_KEY]));
+}
+
+/* Without a list of tasks: all that the model has heads for. In their order,
+ * helpers come first. */
 static void choose_tasks(struct work *w)
 {
     struct task_options *o = w->options;
@@ -452,9 +469,11 @@ static void choose_tasks(struct work *w)
     for (int t = 0; t < TASKS; t++)
         any |= o->wanted[t];
     for (int t = 0; t < TASKS; t++) {
-        if (!any && config_head(&w->session.model->config, task_names[t]))
+        int has = config_head(&w->session.model->config, task_names[t]) != NULL;
+
+        if (!any && has)
             o->wanted[t] = 1;
-        if (!o->wanted[t])
+        if (!o->wanted[t] && !(has && helps(o->wanted, (enum task)t)))
             continue;
         w->task[w->n] = (enum task)t;
         w->name[w->n++] = task_names[t];

@@ -20,6 +20,13 @@ struct classes {
     int n;
 };
 
+/* What a head says of a song: prob (frames.n, classes.n). Borrowed. */
+struct posterior {
+    const float *prob;
+    struct frames frames;
+    struct classes classes;
+};
+
 /* The frames that begin before the end: all of n but those from duration on.
  * 0 where the duration is 0. */
 size_t frames_used(const struct frames *f);

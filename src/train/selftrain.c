@@ -32,6 +32,7 @@ struct labeller {
     struct encoder *encoder;
     struct mel *mel;
     struct heads *heads;
+    struct posterior heard; /* chords of the song; prob NULL: not known */
     struct file_id *known; /* sorted */
     size_t n_known, cap_known;
 };
@@ -157,10 +158,19 @@ static int label_beats(struct song *s, const struct scores *in, double least,
     return rc;
 }
 
-static int label_structure(struct song *s, const struct scores *in,
-                           const struct frames *f, const struct classes *c,
-                           double least, struct err *err)
+static const struct posterior *heard_chords(const struct labeller *l)
 {
+    return l->heard.prob ? &l->heard : NULL;
+}
+
+static int label_structure(struct song *s, const struct labeller *l,
+                           const struct scores *in, const struct frames *f,
+                           const struct classes *c, struct err *err)
+{
+    const struct section_context context = {
+        s->has & 1u << ANNOT_BEATS ? &s->label[ANNOT_BEATS].beats : NULL,
+        heard_chords(l)
+    };
     struct boundary_config peaks;
     float *function, *boundary;
     int *column, rc;
@@ -174,23 +184,23 @@ static int label_structure(struct song *s, const struct scores *in,
     function = columns(in, column, c->n);
     boundary = columns(in, column + c->n, 1);
     rc = section_decode(&s->label[ANNOT_STRUCTURE].spans, function, boundary,
-                        f, c, &peaks, err);
+                        f, c, &peaks, &context, err);
     free(function);
     free(boundary);
     free(column);
     if (!rc)
-        sure_spans(s, ANNOT_STRUCTURE, least, EDGE);
+        sure_spans(s, ANNOT_STRUCTURE, l->c->confidence, EDGE);
     return rc;
 }
 
-static int label_key(struct song *s, const struct scores *in,
-                     const struct frames *f, const struct classes *c,
-                     double least, struct err *err)
+static int label_key(struct song *s, const struct labeller *l,
+                     const struct scores *in, const struct frames *f,
+                     const struct classes *c, struct err *err)
 {
     struct key *key = &s->label[ANNOT_KEY].key;
 
-    TRY(key_vote(key, in->v, f, c, err));
-    if (key->label && key->confidence >= least)
+    TRY(key_vote(key, in->v, f, c, heard_chords(l), err));
+    if (key->label && key->confidence >= l->c->confidence)
         add_stretch(s, ANNOT_KEY, 0, f->duration);
     return 0;
 }
@@ -218,7 +228,7 @@ static void label_tags(struct song *s, const struct scores *in,
 }
 
 /* The labels of one task; they stay if any of them counts. */
-static int label(struct song *s, const struct labeller *l, int h,
+static int label(struct song *s, struct labeller *l, int h,
                  const struct scores *in, double duration, struct err *err)
 {
     const struct head_config *learns = &l->c->learns->heads[h];
@@ -235,14 +245,15 @@ static int label(struct song *s, const struct labeller *l, int h,
     case ANNOT_BEATS:
         return label_beats(s, in, least, err);
     case ANNOT_CHORDS:
+        l->heard = (struct posterior){ in->v, f, c };
         TRY(chords_decode(&s->label[task].spans, in->v, &f, &c, CHORDS_STAY,
                           err));
         sure_spans(s, task, least, 0);
         return 0;
     case ANNOT_STRUCTURE:
-        return label_structure(s, in, &f, &c, least, err);
+        return label_structure(s, l, in, &f, &c, err);
     case ANNOT_KEY:
-        return label_key(s, in, &f, &c, least, err);
+        return label_key(s, l, in, &f, &c, err);
     default:
         label_tags(s, in, learns, duration, least);
         return 0;
@@ -311,8 +322,12 @@ static int label_song(struct songs *out, struct labeller *l, size_t i,
     int rc = hear(l, i, &scores, &duration, err);
 
     s->to = duration;
-    for (int h = 0; h < l->n && duration > 0 && !rc; h++)
-        rc = label(s, l, h, &scores[h], duration, err);
+    l->heard.prob = NULL;
+    /* beats and chords help with what is behind them */
+    for (int t = 0; t < DATASET_TASKS && duration > 0; t++)
+        for (int h = 0; h < l->n && !rc; h++)
+            if (target_task(l->task[h]) == t)
+                rc = label(s, l, h, &scores[h], duration, err);
     drop_unsure(s);
     if (!rc && s->has) {
         add_song(out, s, &l->c->list->item[i], r);

@@ -10,10 +10,6 @@
 #include "annot/section.h"
 #include "base/xalloc.h"
 
-/* Notes from the root to the fifth, which tell major from minor (FORMATS of the
- * design, 4.1). */
-enum { TRIAD_BITS = 0xff, MAJ = 0x091, MIN = 0x089 };
-
 /* Part of a song, as target_fill got it. */
 struct fill {
     struct target *t;
@@ -50,31 +46,6 @@ static int class_named(const struct head_config *h, const char *name)
     return -1;
 }
 
-/* Root * 2 + (minor), 24 for N, -1 for what is neither. */
-static int chord_number(const char *label)
-{
-    struct chordname c;
-    unsigned triad;
-
-    if (chordname_parse(&c, label, false, NULL))
-        return -1;
-    triad = c.bits & TRIAD_BITS;
-    if (c.root < 0)
-        return c.bits ? -1 : 24;
-    return triad == MAJ ? 2 * c.root : triad == MIN ? 2 * c.root + 1 : -1;
-}
-
-static int key_number(const char *label)
-{
-    struct keyname k;
-
-    if (!strcmp(label, "N"))
-        return 24;
-    if (keyname_parse(&k, label, NULL) || k.mode == KEYNAME_OTHER)
-        return -1;
-    return 2 * k.tonic + (k.mode == KEYNAME_MINOR);
-}
-
 /* The class of a chord or key that sounds transpose semitones higher; -1. */
 static int class_of(const struct head_config *h, int (*number)(const char *),
                     const char *label, int transpose)
@@ -92,8 +63,8 @@ static int class_of(const struct head_config *h, int (*number)(const char *),
 int target_check(const struct head_config *h, struct err *err)
 {
     int task = target_task(h->task);
-    int (*number)(const char *) = task == ANNOT_CHORDS ? chord_number
-                                : task == ANNOT_KEY ? key_number : NULL;
+    int (*number)(const char *) = task == ANNOT_CHORDS ? chordname_triad
+                                : task == ANNOT_KEY ? keyname_number : NULL;
 
     if (task < 0)
         return err_set(err, ERR_ARG, "%.60s: no labels are known for a head of "
@@ -335,8 +306,8 @@ static void fill_song_key(const struct fill *f, const struct annotation *a)
     size_t n = a->keys.n ? a->keys.n : 1;
 
     for (size_t k = 0; k < n; k++) {
-        int c = class_of(f->h, key_number, a->keys.n ? a->keys.v[k].label : one,
-                         f->x->transpose);
+        int c = class_of(f->h, keyname_number,
+                         a->keys.n ? a->keys.v[k].label : one, f->x->transpose);
 
         for (int64_t i = 0; i < f->n && c >= 0; i++)
             if (counts(f, i))
@@ -347,7 +318,7 @@ static void fill_song_key(const struct fill *f, const struct annotation *a)
 static void fill_key(const struct fill *f, const struct annotation *a)
 {
     if (a->spans.n && f->h->rate > 0)
-        fill_spans(f, &a->spans, key_number);
+        fill_spans(f, &a->spans, keyname_number);
     else
         fill_song_key(f, a);
 }
@@ -401,7 +372,7 @@ void target_fill(struct target *t, int64_t first, int64_t n,
         fill_beats(&f, &a->beats);
         break;
     case ANNOT_CHORDS:
-        fill_spans(&f, &a->spans, chord_number);
+        fill_spans(&f, &a->spans, chordname_triad);
         break;
     case ANNOT_STRUCTURE:
         fill_structure(&f, &a->spans);

@@ -119,7 +119,11 @@ START_TEST(selftrain_leaves_what_is_not)
     ck_assert_uint_eq(out.v[0].has, 1 << ANNOT_KEY);
     ck_assert_uint_eq(out.v[0].n_sure[ANNOT_CHORDS], 0);
     songs_release(&out);
+    /* the chords make the key more than 0.95 sure */
     r = add(m, CHORDS("4") "," KEY, NULL, 0.96);
+    ck_assert_uint_eq(r.songs, SONGS);
+    songs_release(&out);
+    r = add(m, CHORDS("4") "," KEY, NULL, 0.998);
     ck_assert_uint_eq(r.songs, 0);
     ck_assert_uint_eq(out.n, 0);
     model_free(m);
