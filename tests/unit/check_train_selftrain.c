@@ -123,7 +123,7 @@ START_TEST(selftrain_leaves_what_is_not)
     r = add(m, CHORDS("4") "," KEY, NULL, 0.96);
     ck_assert_uint_eq(r.songs, SONGS);
     songs_release(&out);
-    r = add(m, CHORDS("4") "," KEY, NULL, 0.998);
+    r = add(m, CHORDS("4") "," KEY, NULL, 0.9999);
     ck_assert_uint_eq(r.songs, 0);
     ck_assert_uint_eq(out.n, 0);
     model_free(m);
