@@ -209,13 +209,12 @@ static int label_chords(struct work *w, const struct scores *s,
     int rc;
 
     w->heard = (struct posterior){ s->v, *f, *c };
-    if (!w->options->vocab)
-        return chords_decode(&w->chords, s->v, f, c, CHORDS_STAY, err);
-    rc = vocab_fold(&w->vocab, s->v, (size_t)s->n, &prob, err);
-    if (!rc)
-        rc = chords_decode(&w->chords, prob, f, &w->vocab.classes, CHORDS_STAY,
-                           err);
+    if (w->options->vocab)
+        TRY(vocab_fold(&w->vocab, s->v, (size_t)s->n, &prob, err));
+    rc = chords_decode(&w->chords, prob ? prob : s->v, f,
+                       prob ? &w->vocab.classes : c, CHORDS_STAY, err);
     free(prob);
+    chords_snap(&w->chords, &w->beats);
     return rc;
 }
 
@@ -455,8 +454,9 @@ static int run_one(void *ctx, struct batch *b, const char *path,
 /* Whether the labels of other wanted tasks are better with those of this. */
 static int helps(const int *wanted, enum task t)
 {
-    return (t == TASK_BEATS && wanted[TASK_STRUCTURE]) ||
-           (t == TASK_CHORDS && (wanted[TASK_STRUCTURE] || wanted[TASK_KEY]));
+    if (t == TASK_BEATS)
+        return wanted[TASK_CHORDS] || wanted[TASK_STRUCTURE];
+    return t == TASK_CHORDS && (wanted[TASK_STRUCTURE] || wanted[TASK_KEY]);
 }
 
 /* Without a list of tasks: all that the model has heads for. In their order,

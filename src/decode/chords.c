@@ -127,3 +127,46 @@ int chords_decode(struct segments *out, const float *prob,
     free(score);
     return rc;
 }
+
+/* ---- changes on the beat ---- */
+
+/* The beat nearest to t, from *at on, which goes along; t if none is near. */
+static double on_beat(double t, const struct beats *b, size_t *at)
+{
+    while (*at + 1 < b->n &&
+           fabs(b->v[*at + 1].time - t) <= fabs(b->v[*at].time - t))
+        ++*at;
+    return *at < b->n && fabs(b->v[*at].time - t) <= CHORDS_SNAP_S
+               ? b->v[*at].time : t;
+}
+
+/* Adds b to a, which it goes on. */
+static void join(struct segment *a, const struct segment *b)
+{
+    double x = a->end - a->start, y = b->end - b->start;
+
+    if (x + y > 0)
+        a->confidence = (x * a->confidence + y * b->confidence) / (x + y);
+    a->end = b->end;
+}
+
+void chords_snap(struct segments *chords, const struct beats *beats)
+{
+    struct segment *v = chords->v;
+    size_t n = chords->n, kept = 0, at = 0;
+
+    for (size_t i = 0; i + 1 < n; i++)
+        v[i].end = v[i + 1].start =
+            fmin(on_beat(v[i].end, beats, &at), v[n - 1].end);
+    for (size_t i = 0; i < n; i++) {
+        int same = kept && !strcmp(v[kept - 1].label, v[i].label);
+
+        if (same)
+            join(&v[kept - 1], &v[i]);
+        if (same || v[i].end <= v[i].start)
+            free(v[i].label);
+        else
+            v[kept++] = v[i];
+    }
+    chords->n = kept;
+}

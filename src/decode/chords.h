@@ -22,4 +22,10 @@ int chords_decode(struct segments *out, const float *prob,
                   const struct frames *f, const struct classes *classes,
                   double stay, struct err *err);
 
+/* Moves each change that is within CHORDS_SNAP_S of a beat to the nearest one:
+ * frames are coarser than players. A chord that nothing is left of goes, and
+ * its neighbours join if they are the same. */
+#define CHORDS_SNAP_S 0.13
+void chords_snap(struct segments *chords, const struct beats *beats);
+
 #endif

@@ -248,6 +248,7 @@ static int label(struct song *s, struct labeller *l, int h,
         l->heard = (struct posterior){ in->v, f, c };
         TRY(chords_decode(&s->label[task].spans, in->v, &f, &c, CHORDS_STAY,
                           err));
+        chords_snap(&s->label[task].spans, &s->label[ANNOT_BEATS].beats);
         sure_spans(s, task, least, 0);
         return 0;
     case ANNOT_STRUCTURE:

@@ -119,6 +119,43 @@ START_TEST(chords_decode_edges)
 }
 END_TEST
 
+static void append(struct segments *s, double start, double end,
+                   const char *label)
+{
+    segments_append(s, start, end, label, start < 1 ? 0.5 : 0.9);
+}
+
+START_TEST(chords_snap_to_beats)
+{
+    struct segments s = {0};
+    struct beats b = {0};
+
+    chords_snap(&s, &b);
+    for (int i = 0; i < 6; i++)
+        beats_append(&b, 0.05 + 0.5 * i, 0, 1);
+    append(&s, 0, 0.5, "C");
+    append(&s, 0.5, 0.625, "F"); /* nothing of it is left: C goes on */
+    append(&s, 0.625, 1, "C");
+    append(&s, 1, 1.3, "G");
+    append(&s, 1.3, 2.5, "D"); /* between beats */
+    append(&s, 2.5, 2.52, "A"); /* the beat is behind the end */
+    chords_snap(&s, &b);
+    ck_assert_uint_eq(s.n, 3);
+    ck_assert_double_eq(s.v[0].start, 0);
+    ck_assert_double_eq(s.v[0].end, 1.05);
+    ck_assert_double_eq_tol(s.v[0].confidence, 0.5, 1e-9);
+    ck_assert_str_eq(s.v[1].label, "G");
+    ck_assert_double_eq(s.v[1].end, 1.3);
+    ck_assert_str_eq(s.v[2].label, "D");
+    ck_assert_double_eq(s.v[2].end, 2.52);
+    b.n = 0;
+    chords_snap(&s, &b);
+    ck_assert_uint_eq(s.n, 3);
+    segments_release(&s);
+    beats_release(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("decode_chords");
@@ -127,6 +164,7 @@ int main(void)
     tcase_add_loop_test(t, chords_decode_equals_all_paths, 0, 60);
     tcase_add_test(t, chords_decode_smooths);
     tcase_add_test(t, chords_decode_edges);
+    tcase_add_test(t, chords_snap_to_beats);
     suite_add_tcase(s, t);
     return unit_run(s);
 }
