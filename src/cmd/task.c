@@ -154,6 +154,8 @@ static int label_beats(struct work *w, const struct scores *s, struct err *err)
     TRY(columns(&act, s, column, 2, err));
     c.fps = s->head->rate;
     rc = dbn_decode(&w->beats, act, (size_t)s->n, &c, err);
+    if (!rc)
+        beats_halve(&w->beats, act, (size_t)s->n, c.fps, c.min_bpm);
     if (!o->all_beats && !beats_are_heard(&w->beats))
         beats_release(&w->beats);
     w->tempo = tempo_of_beats(&w->beats, act, (size_t)s->n, c.fps);

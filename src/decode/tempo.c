@@ -25,9 +25,10 @@ static double regularity(const double *gap, size_t n, double median)
     return (double)near / (double)n;
 }
 
-/* The highest activation within REACH frames of a time. */
+/* The highest activation within REACH frames of a time: of downbeats alone, or
+ * of all beats. */
 static double activation_near(const float *act, size_t n, double fps,
-                              double time)
+                              double time, int downbeats)
 {
     enum { REACH = 2 };
     double best = 0, at = round(time * fps);
@@ -38,7 +39,7 @@ static double activation_near(const float *act, size_t n, double fps,
         if (frame >= 0 && frame < (double)n) {
             const float *a = act + 2 * (size_t)frame;
 
-            best = fmax(best, (double)a[0] + (double)a[1]);
+            best = fmax(best, (downbeats ? 0 : (double)a[0]) + (double)a[1]);
         }
     }
     return fmin(best, 1);
@@ -54,10 +55,11 @@ static double octave(const struct beats *b, const float *act, size_t n,
     for (size_t i = 0; i < b->n; i++) {
         double t = b->v[i].time;
 
-        sum[i % 2] += activation_near(act, n, fps, t);
+        sum[i % 2] += activation_near(act, n, fps, t, 0);
         count[i % 2]++;
         if (i + 1 < b->n) {
-            sum[2] += activation_near(act, n, fps, (t + b->v[i + 1].time) / 2);
+            sum[2] += activation_near(act, n, fps,
+                                      (t + b->v[i + 1].time) / 2, 0);
             count[2]++;
         }
     }
@@ -120,4 +122,69 @@ int meter_of_beats(const struct beats *b)
         if (count[m] > count[best])
             best = m;
     return best;
+}
+
+/* ---- beats twice too fast ---- */
+
+/* The median downbeat activation of every second bar, from bar `from`. */
+static double median_downbeat(const double *bar, size_t bars, size_t from)
+{
+    double *v = xcalloc(bars, sizeof(*v)), median;
+    size_t n = 0;
+
+    for (size_t i = from; i < bars; i += 2)
+        v[n++] = bar[i];
+    qsort(v, n, sizeof(*v), compare);
+    median = v[n / 2];
+    free(v);
+    return median;
+}
+
+/* Of the first beats of bars; first[2] are those of the first two bars. */
+static size_t hear_downbeats(double *bar, size_t first[2],
+                             const struct beats *b, const float *act, size_t n,
+                             double fps)
+{
+    size_t bars = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].position == 1) {
+            if (bars < 2)
+                first[bars] = i;
+            bar[bars++] = activation_near(act, n, fps, b->v[i].time, 1);
+        }
+    return bars;
+}
+
+static void leave_every_second(struct beats *b, size_t downbeat)
+{
+    size_t kept = 0;
+
+    for (size_t i = downbeat % 2; i < b->n; i += 2) {
+        b->v[kept] = b->v[i];
+        b->v[kept++].position = (int)((i + 8 - downbeat % 8) / 2 % 4) + 1;
+    }
+    b->n = kept;
+}
+
+int beats_halve(struct beats *b, const float *act, size_t n, double fps,
+                double least_bpm)
+{
+    enum { LEAST_BARS = 8 };
+    const double is_one = 0.5, is_none = 0.15;
+    double *bar, odds[2];
+    size_t bars, first[2];
+
+    if (meter_of_beats(b) != 4 ||
+        tempo_of_beats(b, NULL, 0, 0).bpm < 2 * least_bpm)
+        return 0;
+    bar = xcalloc(b->n, sizeof(*bar));
+    bars = hear_downbeats(bar, first, b, act, n, fps);
+    for (size_t k = 0; k < 2; k++)
+        odds[k] = bars < LEAST_BARS ? 0 : median_downbeat(bar, bars, k);
+    free(bar);
+    if (fmax(odds[0], odds[1]) < is_one || fmin(odds[0], odds[1]) > is_none)
+        return 0;
+    leave_every_second(b, first[odds[1] > odds[0]]);
+    return 1;
 }

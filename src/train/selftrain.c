@@ -11,6 +11,7 @@
 #include "decode/dbn.h"
 #include "decode/keyvote.h"
 #include "decode/section.h"
+#include "decode/tempo.h"
 #include "head/head.h"
 #include "model/encoder.h"
 #include "train/modelmel.h"
@@ -152,6 +153,9 @@ static int label_beats(struct song *s, const struct scores *in, double least,
 
     dbn_config_init(&c, in->head->rate, column[1] >= 0);
     rc = dbn_decode(&s->label[ANNOT_BEATS].beats, act, (size_t)in->n, &c, err);
+    if (!rc)
+        beats_halve(&s->label[ANNOT_BEATS].beats, act, (size_t)in->n, c.fps,
+                    c.min_bpm);
     free(act);
     if (!rc)
         sure_beats(s, least);
