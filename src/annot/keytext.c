@@ -319,7 +319,10 @@ int keytext_parse_lines(struct annotation *out, struct lines *l,
         return err_set(err, ERR_FORMAT, "%s: no key in it", l->name);
     if (is_span(line))
         return parse_spans(out, l, line, err);
-    TRY(parse_one(out, l, line, err));
+    if (!strcmp(line, "N"))
+        key_set(&out->key, "N", NAN);
+    else
+        TRY(parse_one(out, l, line, err));
     TRY(lines_next(l, &line, err));
     if (line)
         return lines_bad(l, err, "a second line: one key a file");

@@ -21,6 +21,7 @@ int keytext_parse(struct tags *out, const char *text, struct err *err);
  *   one line "C minor", "d minor<TAB>2<TAB>": the number is MTG's confidence;
  *     0, 1, 2 of 2 become 0, 0.5 and 1
  *   one line "key 0 C minor" (GiantSteps)
+ *   one line "N": there is no music; the key is "N"
  *   lines "start end [Key] label" (POP909, Isophonics): keys over time, the
  *     longest in total becomes key; spans without a key are left out
  * A mode must be written. ERR_FORMAT with file and line. */

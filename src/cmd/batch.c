@@ -164,9 +164,10 @@ static int place(struct batch *b, const char *suffix, char **path,
 
     if (!b->common->out_dir) {
         *path = xstrdup(main_path(b->common));
-        return 0;
+        return outputs_spare_input(*path, in->path, err);
     }
     *path = outputs_path(b->common->out_dir, in, suffix);
+    TRY(outputs_spare_input(*path, in->path, err));
     slash = strrchr(*path, '/');
     if (strchr(in->path + in->name, '/')) {
         *slash = '\0';
@@ -369,6 +370,8 @@ static int open_lines(struct batch_all *a, struct err *err)
     if (!strcmp(path, "-"))
         return 0;
     TRY(outputs_may_write(path, c->force, NULL, err));
+    for (size_t i = 0; i < a->in.n && !access(path, F_OK); i++)
+        TRY(outputs_spare_input(path, a->in.item[i].path, err));
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
         TRY(file_out_open(&a->direct, path, err));
         a->out = a->direct.f;

@@ -127,7 +127,8 @@ int click_write(struct click *c, const char *path, int force,
     if (bytes > UINT32_MAX - HEAD)
         return err_set(err, ERR_ARG, "%s: longer than a WAV file can be; take "
                        "a part with --from and --to", path);
-    TRY(outputs_may_write(path, force, NULL, err));
+    /* whatever its name: nothing but a WAV of mfm is known to be replaceable */
+    TRY(outputs_may_write(path, force, &(struct strbuf)STRBUF_INIT, err));
     TRY(file_out_open(&out, path, err));
     put_header(out.f, c->rate, (uint32_t)bytes);
     rc = put_samples(out.f, c, beats, start, err);

@@ -208,6 +208,12 @@ static int check(const struct eval_options *o, int n, char **operand,
         return err_set(err, ERR_ARG, "%s takes two sets of label files, of any "
                        "task but tempo", o->calibrate ? "--calibrate"
                                                       : "--reliability");
+    if (o->calibrate && !o->reliability &&
+        (o->common.output || o->common.format || o->per_file))
+        return err_set(err, ERR_ARG, "--calibrate writes a model and shows "
+                       "nothing but with --reliability");
+    if (o->calibrate && o->common.models.n > 1)
+        return err_set(err, ERR_ARG, "--calibrate takes one -m");
     if (n != wanted)
         return err_set(err, ERR_ARG, "%s", o->dataset
                            ? "with --dataset there is nothing behind the task"

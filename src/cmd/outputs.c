@@ -206,8 +206,9 @@ static int may_replace(const char *path, const struct strbuf *text)
         return begins_with_mark(path, OUTPUTS_WAV_MARK);
     if (ends_with(path, ".npz"))
         return begins_with_mark(path, "mfm.npy");
-    /* another name may hold JSON too, by -o */
-    return !text || json_is_ours(path);
+    /* another name may hold JSON too, by -o, and sound, by --click */
+    return !text || json_is_ours(path) ||
+           begins_with_mark(path, OUTPUTS_WAV_MARK);
 }
 
 int outputs_may_write(const char *path, int force, const struct strbuf *text,
@@ -221,6 +222,18 @@ int outputs_may_write(const char *path, int force, const struct strbuf *text,
     return err_set(err, ERR_ARG, "%s: exists and %s; give --force to replace "
                    "it", path, text ? "does not look like mfm's own"
                                     : "mfm did not write it");
+}
+
+int outputs_spare_input(const char *path, const char *input, struct err *err)
+{
+    struct stat out, in;
+
+    if (!strcmp(path, "-") || !strcmp(input, "-") || stat(path, &out) ||
+        stat(input, &in) || !S_ISREG(out.st_mode) ||
+        out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+        return 0;
+    return err_set(err, ERR_ARG, "%s: is the input itself; give the output "
+                   "another name", path);
 }
 
 int outputs_write(const char *path, int force, const struct strbuf *text,

@@ -6,7 +6,8 @@
  *     "error"}; of JAMS, its sandbox has it;
  *   - NAME.npy: NAME.npy.json beside it is such a JSON (the sidecar that
  *     `mfm embed` and `mfm tokenize` write);
- *   - NAME.wav: OUTPUTS_WAV_MARK is in its first bytes;
+ *   - NAME.wav, or sound of another name: OUTPUTS_WAV_MARK is in its first
+ *     bytes;
  *   - NAME.npz: an array of it is called "mfm";
  *   - NAME.html: its first lines say that mfm generated it;
  *   - text formats say nothing about who wrote them, and a reference annotation
@@ -46,6 +47,10 @@ void outputs_find_done(const char *dir, struct inputs *in,
  * .npy files of others: call it so before work begins, to fail early. */
 int outputs_may_write(const char *path, int force, const struct strbuf *text,
                       struct err *err);
+
+/* ERR_ARG where the output is the input itself, by whatever name: it would be
+ * lost, and --force does not mean that. */
+int outputs_spare_input(const char *path, const char *input, struct err *err);
 
 /* Writes text to path ("-" is stdout) if it may be written; whole or not at
  * all. */

@@ -239,8 +239,8 @@ static int label(struct work *w, enum task task, const struct scores *s,
         return w->options->over_time
                    ? key_over_time(&w->key_over_time, s->v, &f, &c, err) : 0;
     default:
-        return s->n ? tags_rank(&w->tags, s->v, &c, w->options->top,
-                                w->options->tag_threshold, err) : 0;
+        return s->n ? tags_rank(&w->tags, s->v, &c, w->options->top, 0, err)
+                    : 0;
     }
 }
 
@@ -279,11 +279,13 @@ static void calibrate(struct work *w, enum task task,
         break;
     case TASK_KEY:
         w->key.confidence = head_confidence(h, w->key.confidence);
-        calibrate_segments(&w->key_over_time, h);
-        break;
+        break; /* those over time are of another kind */
     default:
         for (size_t i = 0; i < w->tags.n; i++)
             w->tags.v[i].score = head_confidence(h, w->tags.v[i].score);
+        while (w->tags.n && w->tags.v[w->tags.n - 1].score <
+                                w->options->tag_threshold)
+            free(w->tags.v[--w->tags.n].label); /* the lowest is the last */
     }
 }
 
@@ -411,6 +413,16 @@ static void fill_result(struct work *w, struct result *r, const char *path,
     r->tags = wanted[TASK_TAG] ? &w->tags : NULL;
 }
 
+static int write_click(struct work *w, const char *input, double start,
+                       struct err *err)
+{
+    const struct task_options *o = w->options;
+
+    TRY(outputs_spare_input(o->click, input, err));
+    return click_write(w->click, o->click, o->common.force, &w->beats, start,
+                       err);
+}
+
 /* ---- the run ---- */
 
 static int run_one(void *ctx, struct batch *b, const char *path,
@@ -448,34 +460,54 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     if (has_sound(w))
         r.sound = &sound;
     if (w->click)
-        TRY(click_write(w->click, w->options->click, b->common->force,
-                        &w->beats, a.start, err));
+        TRY(write_click(w, path, a.start, err));
     return task_write(b, w->format, &r, err);
 }
 
-/* Whether the labels of other wanted tasks are better with those of this. */
-static int helps(const int *wanted, enum task t)
+/* Whether h, the model's head of task t, makes the labels of task `of` better:
+ * it must read the same hidden states, as nobody has asked for others. */
+static int helps_one(const struct model_config *c, const struct head_config *h,
+                     enum task t, enum task of)
 {
-    if (t == TASK_BEATS)
-        return wanted[TASK_CHORDS] || wanted[TASK_STRUCTURE];
-    return t == TASK_CHORDS && (wanted[TASK_STRUCTURE] || wanted[TASK_KEY]);
+    const struct head_config *with = config_head(c, task_names[of]);
+    int column;
+
+    return with && h->layer == with->layer && h->rate > 0 &&
+           (t != TASK_BEATS || (!class_index(h, "beat", &column, NULL) &&
+                                !class_index(h, "downbeat", &column, NULL)));
+}
+
+static int helps(const int *wanted, const struct model_config *c, enum task t)
+{
+    static const struct {
+        enum task with, of;
+    } pairs[] = { { TASK_BEATS, TASK_CHORDS },
+                  { TASK_BEATS, TASK_STRUCTURE },
+                  { TASK_CHORDS, TASK_STRUCTURE },
+                  { TASK_CHORDS, TASK_KEY } };
+    const struct head_config *h = config_head(c, task_names[t]);
+
+    for (size_t i = 0; h && i < ARRAY_LEN(pairs); i++)
+        if (pairs[i].with == t && wanted[pairs[i].of] &&
+            helps_one(c, h, t, pairs[i].of))
+            return 1;
+    return 0;
 }
 
 /* Without a list of tasks: all that the model has heads for. In their order,
  * helpers come first. */
 static void choose_tasks(struct work *w)
 {
+    const struct model_config *c = &w->session.model->config;
     struct task_options *o = w->options;
     int any = 0;
 
     for (int t = 0; t < TASKS; t++)
         any |= o->wanted[t];
     for (int t = 0; t < TASKS; t++) {
-        int has = config_head(&w->session.model->config, task_names[t]) != NULL;
-
-        if (!any && has)
+        if (!any && config_head(c, task_names[t]))
             o->wanted[t] = 1;
-        if (!o->wanted[t] && !(has && helps(o->wanted, (enum task)t)))
+        if (!o->wanted[t] && !helps(o->wanted, c, (enum task)t))
             continue;
         w->task[w->n] = (enum task)t;
         w->name[w->n++] = task_names[t];

@@ -86,8 +86,8 @@ static int weigh_lines(double *v, const double *bar, size_t n,
 /* ---- the most probable parts ---- */
 
 /* best[i]: the log probability of the best parts that end at line i, of which
- * the last begins at from[i]. Returns the last part's beginning: it may go on
- * behind the last line. */
+ * the last begins at from[i]. Returns the last part's beginning: it has a whole
+ * bar at least, and may go on behind the last line. */
 static size_t search(double *best, size_t *from, const double *odds, size_t n)
 {
     struct lengths l;
@@ -105,7 +105,7 @@ static size_t search(double *best, size_t *from, const double *odds, size_t n)
             }
         best[i] += odds[i] + eager;
     }
-    for (size_t k = 1; k <= n + 1 && k <= PARTLINES_LONGEST; k++)
+    for (size_t k = 2; k <= n + 1 && k <= PARTLINES_LONGEST; k++)
         if (best[n + 1 - k] + l.least[k] > most) {
             last = n + 1 - k;
             most = best[last] + l.least[k];

@@ -164,6 +164,8 @@ double reliability_error(const struct reliability *r)
     return error / weight;
 }
 
+static const double LEAST_SLOPE = 1e-3;
+
 /* The logarithm of the likelihood, which is concave. */
 static double likelihood(const struct reliability *r, double slope,
                          double offset)
@@ -182,7 +184,8 @@ static double likelihood(const struct reliability *r, double slope,
     return sum;
 }
 
-/* Newton's method; steps that would make it less likely are halved. */
+/* Newton's method; steps that would make it less likely are halved. A slope
+ * that would fall below LEAST_SLOPE stays there. */
 void reliability_fit(const struct reliability *r, double *slope,
                      double *offset)
 {
@@ -207,8 +210,12 @@ void reliability_fit(const struct reliability *r, double *slope,
         }
         da = (hbb * ga - hab * gb) / (haa * hbb - hab * hab);
         db = (haa * gb - hab * ga) / (haa * hbb - hab * hab);
-        while (step > 1e-6 && (a + step * da < 1e-3 ||
-               (new = likelihood(r, a + step * da, b + step * db)) < best))
+        if (a + da < LEAST_SLOPE) {
+            da = LEAST_SLOPE - a;
+            db = (gb - hab * da) / hbb;
+        }
+        while (step > 1e-6 &&
+               (new = likelihood(r, a + step * da, b + step * db)) < best)
             step /= 2;
         if (step <= 1e-6 || new - best < 1e-10)
             break;

@@ -186,7 +186,7 @@ static int score_segments(double *out, enum annot_task task,
 static int score_key(double *out, const struct key *ref, const struct key *est,
                      struct err *err)
 {
-    if (!ref->label)
+    if (!ref->label || !strcmp(ref->label, "N"))
         return err_set(err, ERR_ARG, "there is no reference key");
     TRY(eval_key(out, ref->label, est->label ? est->label : "X", err));
     out[1] = out[0] == 1; /* no other relation earns 1 */

@@ -157,6 +157,8 @@ static int label_beats(struct song *s, const struct scores *in, double least,
         beats_halve(&s->label[ANNOT_BEATS].beats, act, (size_t)in->n, c.fps,
                     c.min_bpm);
     free(act);
+    if (!beats_are_heard(&s->label[ANNOT_BEATS].beats))
+        beats_release(&s->label[ANNOT_BEATS].beats);
     if (!rc)
         sure_beats(s, least);
     return rc;

@@ -298,16 +298,15 @@ static void fill_structure(const struct fill *f, const struct segments *s)
 
 /* ---- labels of the song ---- */
 
-/* Every row: the classes of all keys that are possible share; N where the
- * labels say that there is none. */
+/* Every row: the classes of all keys that are possible share. */
 static void fill_song_key(const struct fill *f, const struct annotation *a)
 {
-    const char *one = a->key.label ? a->key.label : "N";
-    size_t n = a->keys.n ? a->keys.n : 1;
+    size_t n = a->keys.n ? a->keys.n : a->key.label ? 1 : 0;
 
     for (size_t k = 0; k < n; k++) {
         int c = class_of(f->h, keyname_number,
-                         a->keys.n ? a->keys.v[k].label : one, f->x->transpose);
+                         a->keys.n ? a->keys.v[k].label : a->key.label,
+                         f->x->transpose);
 
         for (int64_t i = 0; i < f->n && c >= 0; i++)
             if (counts(f, i))

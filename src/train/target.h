@@ -80,8 +80,8 @@ void target_release(struct target *t);
  * structure  the function (annot/section.h) at the middle; boundaries are the
  *            starts and ends inside the song, a triangle of +-reach around each
  *            that is 1 where i / rate is its time
- * key        the key over time if a says it, else that of the song, N if it has
- *            none; several possible ones share. No count for modes other than
+ * key        the key over time if a says it, else that of the song, which may
+ *            be N; several possible ones share. No count for modes other than
  *            major and minor
  * tag        1 or 0 for each, no count for one with a score of NaN; one that
  *            tells the tempo (slow, medium, fast) does not count where the

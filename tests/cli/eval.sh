@@ -352,6 +352,10 @@ expect_json
 expect_in_stdout '"calibration_error":	0.1,'
 expect_usage eval tempo sure.beats sure.json --reliability
 expect_usage eval tempo sure.beats sure.json --calibrate x.safetensors
+expect_usage eval beats sure.beats sure.json --calibrate x.safetensors \
+    -m default -o report
+expect_usage eval beats sure.beats sure.json --calibrate x.safetensors \
+    -m default -m other
 
 # a model with other confidences, and else the same to the bit
 run eval beats sure.beats sure.json --calibrate sure.safetensors -m default

@@ -120,6 +120,17 @@ rc=$?
 expect_exit 0
 expect_same out.wav piped.wav
 check_foreign beats notes.wav --click notes.wav
+check_foreign beats notes.txt --click notes.txt
+# what would be lost is the input
+cp a.wav mine.wav
+ln -s mine.wav other.wav
+for to in "-o other.wav" "--click mine.wav -o x.beats" "--format ndjson -o mine.wav"; do
+    # shellcheck disable=SC2086 # words
+    run beats --force $to mine.wav
+    expect_exit 1
+    expect_in_stderr "is the input itself"
+    cmp -s a.wav mine.wav || fail "the input is lost by $to"
+done
 run beats --click none.wav part.npy
 expect_exit 1
 expect_in_stderr "no sound"

@@ -67,6 +67,10 @@ START_TEST(keytext_parse_lines_reads)
     annot_good(&a, "-\t0\t\n", ".key", ANNOT_KEY);
     ck_assert(a.keys.n == 0 && !a.key.label && a.key.confidence == 0);
     annotation_release(&a);
+    annot_good(&a, "N\n", ".key", ANNOT_KEY);
+    ck_assert_uint_eq(a.keys.n, 0);
+    ck_assert_str_eq(a.key.label, "N");
+    annotation_release(&a);
     annot_good(&a, "#@format: key\t0\nkey 0 C minor", ".txt", ANNOT_KEY);
     ck_assert_str_eq(a.key.label, "C minor");
     ck_assert(isnan(a.key.confidence));

@@ -116,6 +116,14 @@ START_TEST(reliability_fits)
     reliability_fit(&after, &slope, &offset);
     ck_assert_double_eq_tol(slope, 1, 1e-2);
     ck_assert_double_eq_tol(offset, 0, 1e-2);
+    /* the surer, the worse: the share of what is right is all that is left */
+    r = after = (struct reliability){0};
+    for (int i = 0; i < 400; i++)
+        reliability_add(&r, 1 / (1 + exp(-3 - i / 150.)), i < 30, 10);
+    reliability_fit(&r, &slope, &offset);
+    reliability_refit(&after, &r, slope, offset);
+    ck_assert_double_gt(slope, 0);
+    ck_assert_double_lt(reliability_error(&after), 0.01);
 }
 END_TEST
 

@@ -217,7 +217,10 @@ START_TEST(target_fill_key)
 {
     struct excerpt x = whole;
 
-    fill(&key_head, 5, &x); /* labels that name none */
+    fill(&key_head, 5, &x); /* not known */
+    row_yes(0, 0, 0, 0, 0);
+    key_set(&a.key, "N", NAN);
+    fill(&key_head, 5, &x);
     row_yes(0, 0, 0, 0, 1);
     x.to = 7; /* row 3's middle */
     key_set(&a.key, "A minor", NAN);
