@@ -359,6 +359,20 @@ static int cut_states(const struct cmd_common *c, const char *name, int64_t n,
     return 0;
 }
 
+static int check_values(const struct npy *x, const float *v, const char *path,
+                        struct err *err)
+{
+    int64_t frames = x->dim[x->ndim - 2], dim = x->dim[x->ndim - 1];
+    int64_t n = frames * dim * (x->ndim == 3 ? x->dim[0] : 1);
+
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(v[i]))
+            return err_set(err, ERR_FORMAT, "%s: a value of frame %lld is not "
+                           "a finite number", path,
+                           (long long)(i / dim % frames));
+    return 0;
+}
+
 static int run_states(struct analyser *a, FILE *f, const char *path,
                       struct analysis *out, struct err *err)
 {
@@ -379,6 +393,8 @@ static int run_states(struct analyser *a, FILE *f, const char *path,
                         &out->start, &part, err);
     if (!rc)
         rc = npy_floats(&x, &v, err);
+    if (!rc)
+        rc = check_values(&x, v, name, err);
     if (!rc)
         rc = set_heads(a, rate, err);
     if (!rc)

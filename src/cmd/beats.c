@@ -161,6 +161,11 @@ static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
 
 /* ---- the command ---- */
 
+static int same_output(const char *a, const char *b)
+{
+    return a && b && strcmp(a, "-") && !strcmp(a, b);
+}
+
 static int run(const struct cmd_usage *usage, struct args *a, int n,
                char **operands)
 {
@@ -178,6 +183,10 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
         (n > 1 || a->o.common.files_from || a->o.common.recurse))
         return cmd_usage_error("beats", "--%s takes one input",
                                a->o.click ? "click" : "save-activations");
+    if (same_output(a->o.click, a->o.save_activations) ||
+        same_output(a->o.click, a->o.common.output) ||
+        same_output(a->o.save_activations, a->o.common.output))
+        return cmd_usage_error("beats", "two outputs have one name");
     if (a->o.click && !strcmp(a->o.click, "-") && !a->o.common.out_dir &&
         (!a->o.common.output || !strcmp(a->o.common.output, "-")))
         return cmd_usage_error("beats", "--click - and the beats cannot both "

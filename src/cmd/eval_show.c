@@ -83,7 +83,8 @@ static void pair_text(struct strbuf *out, const struct eval_options *o,
         if (isnan(v))
             strbuf_addstr(out, tsv ? "-\n" : "     -\n");
         else
-            strbuf_addf(out, tsv ? "%.6f\n" : "%.4f\n", v);
+            strbuf_addf(out, tsv ? "%.6f\n" : "%.4f\n",
+                        fabs(v) < (tsv ? 5e-7 : 5e-5) ? 0 : v); /* not -0 */
     }
 }
 

@@ -413,17 +413,18 @@ static void fill_result(struct work *w, struct result *r, const char *path,
     r->tags = wanted[TASK_TAG] ? &w->tags : NULL;
 }
 
-static int write_click(struct work *w, const char *input, double start,
+/* ---- the run ---- */
+
+/* By what is written besides the labels. */
+static int spare_input(const struct task_options *o, const char *path,
                        struct err *err)
 {
-    const struct task_options *o = w->options;
-
-    TRY(outputs_spare_input(o->click, input, err));
-    return click_write(w->click, o->click, o->common.force, &w->beats, start,
-                       err);
+    if (o->click)
+        TRY(outputs_spare_input(o->click, path, err));
+    if (o->save_activations)
+        TRY(outputs_spare_input(o->save_activations, path, err));
+    return 0;
 }
-
-/* ---- the run ---- */
 
 static int run_one(void *ctx, struct batch *b, const char *path,
                    struct err *err)
@@ -437,6 +438,7 @@ static int run_one(void *ctx, struct batch *b, const char *path,
 
     w->n_sound = 0;
     w->peak = -1;
+    TRY(spare_input(w->options, path, err));
     if (w->options->click)
         TRY(click_new(&w->click, sound_rate(w), err));
     analyser_progress(w->analyser, batch_progress, b);
@@ -460,7 +462,8 @@ static int run_one(void *ctx, struct batch *b, const char *path,
     if (has_sound(w))
         r.sound = &sound;
     if (w->click)
-        TRY(write_click(w, path, a.start, err));
+        TRY(click_write(w->click, w->options->click, b->common->force,
+                        &w->beats, a.start, err));
     return task_write(b, w->format, &r, err);
 }
 

@@ -94,7 +94,7 @@ struct tempo tempo_of_beats(const struct beats *b, const float *act, size_t n,
 
 int beats_are_heard(const struct beats *b)
 {
-    const double least = 0.45;
+    const double least = 0.25;
     double *c = xcalloc(b->n + 1, sizeof(*c)), median;
 
     for (size_t i = 0; i < b->n; i++)

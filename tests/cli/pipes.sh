@@ -124,7 +124,8 @@ check_foreign beats notes.txt --click notes.txt
 # what would be lost is the input
 cp a.wav mine.wav
 ln -s mine.wav other.wav
-for to in "-o other.wav" "--click mine.wav -o x.beats" "--format ndjson -o mine.wav"; do
+for to in "-o other.wav" "--click mine.wav -o x.beats" \
+    "--save-activations other.wav" "--format ndjson -o mine.wav"; do
     # shellcheck disable=SC2086 # words
     run beats --force $to mine.wav
     expect_exit 1
@@ -136,6 +137,7 @@ expect_exit 1
 expect_in_stderr "no sound"
 expect_no_file none.wav
 expect_usage beats --click - a.wav
+expect_usage beats --click out.wav -o out.wav a.wav
 expect_usage beats --click out.wav a.wav a.wav
 
 # a reader that has enough
