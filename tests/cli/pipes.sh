@@ -136,6 +136,12 @@ run beats --click none.wav part.npy
 expect_exit 1
 expect_in_stderr "no sound"
 expect_no_file none.wav
+cp part.npy nan.npy # and a NaN for its last value
+printf '\000\000\300\177' | dd of=nan.npy bs=1 conv=notrunc \
+    seek=$(($(stat -c %s nan.npy) - 4)) 2>/dev/null
+run chords nan.npy
+expect_exit 1
+expect_in_stderr "is not a finite number"
 expect_usage beats --click - a.wav
 expect_usage beats --click out.wav -o out.wav a.wav
 expect_usage beats --click out.wav a.wav a.wav
