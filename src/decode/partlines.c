@@ -42,12 +42,10 @@ static void fill_lengths(struct lengths *l)
 
 /* ---- evidence ---- */
 
-/* Log odds of the head's boundary near each line, mean 0 and deviation 1. */
+/* Log odds of the head's boundary near each line, standardised. */
 static void hear_head(double *v, const double *bar, size_t n,
                       const float *boundary, const struct frames *f)
 {
-    double mean = 0, square = 0;
-
     for (size_t i = 0; i <= n; i++) {
         double from = fmax(floor((bar[i] - reach_s) * f->rate), 0);
         double best = 1e-4;
@@ -57,12 +55,8 @@ static void hear_head(double *v, const double *bar, size_t n,
             best = fmax(best, boundary[k]);
         best = fmin(best, 1 - 1e-4);
         v[i] = log(best / (1 - best));
-        mean += v[i] / (double)(n + 1);
     }
-    for (size_t i = 0; i <= n; i++)
-        square += (v[i] - mean) * (v[i] - mean) / (double)(n + 1);
-    for (size_t i = 0; i <= n; i++)
-        v[i] = square > 1e-12 ? (v[i] - mean) / sqrt(square) : 0;
+    repeats_standardise(v, n + 1);
 }
 
 /* Log odds that a part begins at each line, into v (n + 1). */

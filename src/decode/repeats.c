@@ -128,18 +128,23 @@ static void find_rises(struct rises *r, const struct likeness *s, size_t k)
     free(sum);
 }
 
-/* Column `sign` of out: v (lines), with mean 0 and deviation 1. */
-static void put(float *out, int sign, const double *v, size_t lines)
+void repeats_standardise(double *v, size_t n)
 {
     double mean = 0, square = 0;
 
+    for (size_t i = 0; i < n; i++)
+        mean += v[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        square += (v[i] - mean) * (v[i] - mean) / (double)n;
+    for (size_t i = 0; i < n; i++)
+        v[i] = square > 1e-12 ? (v[i] - mean) / sqrt(square) : 0;
+}
+
+static void put(float *out, int sign, double *v, size_t lines)
+{
+    repeats_standardise(v, lines);
     for (size_t i = 0; i < lines; i++)
-        mean += v[i] / (double)lines;
-    for (size_t i = 0; i < lines; i++)
-        square += (v[i] - mean) * (v[i] - mean) / (double)lines;
-    for (size_t i = 0; i < lines; i++)
-        out[i * REPEATS_SIGNS + (size_t)sign] =
-            square > 1e-12 ? (float)((v[i] - mean) / sqrt(square)) : 0;
+        out[i * REPEATS_SIGNS + (size_t)sign] = (float)v[i];
 }
 
 static void find_signs(float *out, const struct likeness *s)

@@ -35,4 +35,7 @@ enum {
 int repeats_find(float *out, const double *bar, size_t n,
                  const struct posterior *chords, struct err *err);
 
+/* Gives v mean 0 and deviation 1; all 0 where it never changes. */
+void repeats_standardise(double *v, size_t n);
+
 #endif
