@@ -8,7 +8,7 @@
 #include "decode/repeats.h"
 
 /* Fitted: the head's boundary and the four signs of repeats.h. */
-static const double weight[PARTLINES_SIGNS] = { .42, .41, .26, .41, .23 };
+static const double weight[1 + REPEATS_SIGNS] = { .42, .41, .26, .41, .23 };
 static const double offset = -2.58, lengths_weigh = 0.6, eager = 2.5;
 
 static const double reach_s = 0.6; /* of the head's boundary */

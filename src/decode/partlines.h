@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "decode/frames.h"
 
-enum { PARTLINES_SIGNS = 5, PARTLINES_LONGEST = 64 /* bars of a part */ };
+enum { PARTLINES_LONGEST = 64 /* bars of a part */ };
 
 /* The most probable parts by section.h's model. bar[0..n] are the bar lines
  * (seconds, ascending; n bars, at least 1), boundary (f->n) a head's

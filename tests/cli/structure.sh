@@ -19,3 +19,19 @@ run structure --out-dir out a.wav
 expect_exit 0
 expect_only a.structure.lab
 check_batch structure
+
+# heads that help: the same parts as of all tasks; one that cannot is let alone
+run annotate --tasks beats,chords,structure --format text --out-dir all a.wav
+expect_exit 0
+run structure a.wav
+expect_same all/a.structure.lab stdout
+LC_ALL=C sed 's/downbeat/downbeet/' "$MFM_MODELS/default.safetensors" \
+    >other.safetensors
+for task in structure chords key; do
+    run $task -m other.safetensors a.wav
+    expect_exit 0
+    expect_no_stderr
+done
+run beats -m other.safetensors a.wav
+expect_exit 1
+expect_in_stderr "has no class 'downbeat'"
