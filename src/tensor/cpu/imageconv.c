@@ -55,7 +55,7 @@ static size_t value_size(const struct cpu_image *m)
  * primitive. */
 static void cut(struct pass *p)
 {
-    enum { VALUES_AT_ONCE = 8 << 20, VALUES_OF_STRETCH = 3 << 20 };
+    enum { VALUES_AT_ONCE = 8 << 20, VALUES_OF_STRETCH = 3 << 19 };
     int winograd = !p->x.bf16 && p->c.stride_h == 1 && p->c.stride_w == 1;
     int64_t most = image_values(&p->x), steps;
 
