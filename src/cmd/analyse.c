@@ -97,19 +97,31 @@ static int set_heads(struct analyser *a, double rate, struct err *err)
                      a->config.n_tasks, rate, err);
 }
 
+static int check_hop(const struct model *m, const struct analyser_config *c,
+                     struct err *err)
+{
+    double window = c->window_s > 0 ? c->window_s : m->config.window;
+
+    if (c->hop_s <= window)
+        return 0;
+    return err_set(err, ERR_ARG, "--hop: %g s is longer than the window of "
+                   "%g s", c->hop_s, window);
+}
+
 int analyser_new(struct analyser **out, struct model *m, struct backend *be,
                  const struct analyser_config *c, struct err *err)
 {
     struct analyser *a = xcalloc(1, sizeof(*a));
     size_t most = (size_t)m->config.encoder.layers + 2;
-    int rc, n;
+    int rc = check_hop(m, c, err), n;
 
     a->model = m;
     a->be = be;
     a->config = *c;
     a->layer = xcalloc(most, sizeof(*a->layer));
     a->part = xcalloc(most, sizeof(*a->part));
-    rc = set_heads(a, m->config.encoder.rate, err);
+    if (!rc)
+        rc = set_heads(a, m->config.encoder.rate, err);
     if (rc) {
         analyser_free(a);
         return rc;
@@ -440,11 +452,13 @@ static int run(struct analyser *a, const char *path, struct analysis *out,
     int rc;
 
     out->start = a->config.common->from;
+    out->is_states = 0;
     /* what cannot be opened or read, the decoder says in its words */
     src.prefix = magic;
     src.prefix_len = fd < 0 ? 0 : (size_t)read_start(fd, magic, sizeof(magic));
     if (src.prefix_len == 6 && !pcm->kind &&
         !memcmp(magic, "\x93NUMPY", 6)) {
+        out->is_states = 1;
         f = is_stdin ? stdin : fdopen(fd, "rb");
         rc = f ? run_states(a, f, path, out, err)
                : err_sys(err, "%s: cannot open", path);

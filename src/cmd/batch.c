@@ -42,6 +42,7 @@ struct batch_all {
     int writing;              /* to out, or a result to stdout */
     struct err lost;          /* the output can take no more */
     size_t failed;
+    unsigned warned;          /* of batch_warn_once */
     struct progress progress;
 };
 
@@ -224,6 +225,19 @@ void batch_progress(void *ctx, double done, double length)
     b->heard = done;
     if (!a->writing)
         progress_show(&a->progress, a->in.item[b->index].path);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void batch_warn_once(struct batch *b, unsigned what, const char *text)
+{
+    struct batch_all *a = b->all;
+
+    pthread_mutex_lock(&a->lock);
+    if (what & ~a->warned) {
+        progress_clear(&a->progress);
+        log_warn("%s", text);
+    }
+    a->warned |= what;
     pthread_mutex_unlock(&a->lock);
 }
 

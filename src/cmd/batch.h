@@ -72,6 +72,10 @@ int batch_open(struct batch *b, const char *suffix, struct file_out *o,
  * -o). */
 int batch_lines(struct batch *b, FILE **out, struct err *err);
 
+/* A warning, the first time of the run that it is called with one of the bits
+ * of what that was not set before. */
+void batch_warn_once(struct batch *b, unsigned what, const char *text);
+
 /* How far the input in work is: for analyser_config.progress, ctx is the
  * batch. */
 void batch_progress(void *ctx, double done, double length);

@@ -79,6 +79,57 @@ int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
     return cmd_begin(usage, &o->common, argc, argv, n);
 }
 
+/* ---- options that say nothing of the inputs ---- */
+
+/* By its first bytes, as analyse.c; -1: not known before it is read. */
+static int is_array(const char *path)
+{
+    FILE *f = strcmp(path, "-") ? fopen(path, "re") : NULL;
+    char magic[6];
+    size_t n = f ? fread(magic, 1, sizeof(magic), f) : 0;
+
+    if (f)
+        fclose(f);
+    return n < sizeof(magic) ? -1 : !memcmp(magic, "\x93NUMPY", n);
+}
+
+/* Where the kinds of all inputs are known before work begins. */
+static int check_kinds(const struct task_options *o, const char *command, int n,
+                       char **operands)
+{
+    const struct cmd_common *c = &o->common;
+    int arrays = 0, audio = 0, rc = CMD_GO;
+
+    if (!n || c->files_from || !opt_first_given(&c->given, "rate|window|hop"))
+        return CMD_GO;
+    for (int i = 0; i < n; i++) {
+        int kind = c->raw ? 0 : is_array(operands[i]);
+
+        arrays += kind == 1;
+        audio += kind == 0;
+    }
+    if (audio == n)
+        rc = cmd_refuse(c, command, "rate", "it is for .npy files of hidden "
+                        "states, and this is audio");
+    else if (arrays == n)
+        rc = cmd_refuse(c, command, "window|hop", "it is for audio; these are "
+                        "hidden states already");
+    return rc;
+}
+
+/* Else when the first comes that it says nothing of. */
+static void warn_kind(struct batch *b, int is_states)
+{
+    const struct opt_given *given = &b->common->given;
+
+    if (!is_states && opt_first_given(given, "rate"))
+        batch_warn_once(b, 1, "--rate says nothing of audio: it is for .npy "
+                              "files of hidden states");
+    if (is_states && opt_first_given(given, "window|hop"))
+        batch_warn_once(b, 2, "--window and --hop say nothing of hidden "
+                              "states: they are for audio");
+}
+
 /* ---- scores to labels ---- */
 
 static void release_labels(struct work *w)
@@ -443,6 +494,7 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         TRY(click_new(&w->click, sound_rate(w), err));
     analyser_progress(w->analyser, batch_progress, b);
     TRY(analyser_run(w->analyser, path, &a, err));
+    warn_kind(b, a.is_states);
     release_labels(w);
     w->heard.prob = NULL;
     for (int i = 0; i < w->n && !rc; i++)
@@ -586,8 +638,10 @@ int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
     struct work w = { .options = o, .format = format_find(o->common.format) };
     const char *suffix[TASKS + 1];
     struct err err = {0};
-    int rc;
+    int rc = check_kinds(o, usage->name, n, operands);
 
+    if (rc != CMD_GO)
+        return rc;
     if (open_work(&w, 0, NULL, &err))
         rc = cmd_start_error(usage->name, &err);
     else
