@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/session.h"
 #include "cmd/task.h"
+#include "decode/chain.h"
 #include "decode/tempo.h"
 
 struct args {
@@ -127,7 +128,8 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
         batch_warn_once(b, 1, "--beats-per-bar: activations of (T,) know no "
                               "bars");
     set_config(a, &c, downbeats && !a->no_downbeats);
-    rc = dbn_decode(&beats, act, (size_t)n, &c, err);
+    rc = chain_beats(&(struct chain){0}, &beats, act, (size_t)n, &c,
+                     CHAIN_AS_TRACKED, err);
     if (rc)
         err_prefix(err, "%s", path);
     session_result(NULL, &r, path, 0, (double)n / a->fps);
