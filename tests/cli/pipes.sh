@@ -36,6 +36,19 @@ rc=$?
 expect_exit 0
 expect_one_line_stderr
 
+# the layer that the heads do not read, where the file beside tells
+run embed --layer 3 -o layer3.npy a.wav
+expect_exit 0
+run chords layer3.npy
+expect_exit 1
+expect_no_stdout
+expect_one_line_stderr
+expect_in_stderr "layer3.npy: holds layer 3, but the heads read 6"
+run embed --layer all -o all.npy a.wav
+run chords all.npy
+expect_exit 0
+expect_same chords stdout
+
 # samples without a header
 for type in s16le f32le; do
     ffmpeg -v error -i a.wav -f $type a.$type </dev/null
