@@ -371,7 +371,11 @@ expect_usage eval beats sure.beats sure.json --calibrate x.safetensors \
 # a model with other confidences, and else the same to the bit
 run eval beats sure.beats sure.json --calibrate sure.safetensors -m default
 expect_exit 0
-[ ! -s stdout ] && [ ! -s stderr ] || fail 'it says something'
+expect_no_stdout
+expect_lines 2 stderr
+expect_in_stderr "sure.safetensors: beats of default with slope "
+expect_in_stderr "fitted on 1 song, 2 items"
+expect_in_stderr "warning: what is fitted on less than 10 songs"
 head -c 20000 sure.safetensors | grep -aq 'confidence\\":\[[0-9.]*,[-0-9.]*\]' ||
     fail "no confidence in the model"
 run eval beats sure.beats sure.json --calibrate sure.safetensors -m default
@@ -390,6 +394,40 @@ run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
 expect_exit 0
 expect_json
 expect_in_stdout '"calibrated":'
+
+run eval beats sure.beats sure.json --calibrate quiet.safetensors -m default -q
+expect_exit 0
+expect_no_stderr
+
+# the estimates must be of this model, or of one with the same head
+run annotate --format ndjson -o of.ndjson "$SAMPLE.opus"
+expect_exit 0
+calibrate() {
+    task=$1 model=$2 ref=$3
+    shift 3
+    run eval "$task" "$@" --calibrate new.safetensors --force -m "$model" \
+        "$ref" of.ndjson
+}
+calibrate beats default "$SAMPLE.beats"
+expect_exit 0
+cp new.safetensors beats.safetensors
+calibrate beats ./beats.safetensors "$SAMPLE.beats"
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "of.ndjson: its estimates are not of this model"
+cmp -s new.safetensors beats.safetensors || fail "a model was written"
+calibrate chords ./beats.safetensors "$SAMPLE.lab"
+expect_exit 0
+mv new.safetensors both.safetensors
+calibrate beats ./both.safetensors "$SAMPLE.beats"
+expect_exit 1
+calibrate chords ./both.safetensors "$SAMPLE.lab"
+expect_exit 1
+calibrate key ./both.safetensors "$SAMPLE.key"
+expect_exit 0
+run beats -m ./both.safetensors --format json -o of.ndjson "$SAMPLE.opus" --force
+calibrate beats ./both.safetensors "$SAMPLE.beats"
+expect_exit 0
 
 # confidences that are not there, and songs that cannot be read, fit nothing
 printf '0.0 1\n0.5 2\n' >unsure.beats
