@@ -583,18 +583,26 @@ int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
     const char *suffix[TASKS + 1];
     struct err err = {0};
     int rc = check_kinds(o, usage->name, n, operands);
+    char *made_with = NULL;
 
     if (rc != CMD_GO)
         return rc;
-    if (open_work(&w, 0, NULL, &err))
+    rc = open_work(&w, 0, NULL, &err);
+    if (!rc) /* suffixes tell format and, but of one file for all, tasks */
+        made_with = session_made_with(&w.session, &o->common, usage->name,
+                                      w.format->suffix ? "format"
+                                                       : "format|tasks");
+    if (rc)
         rc = cmd_start_error(usage->name, &err);
     else
         rc = batch_run(&(struct batch_task){
                            .usage = usage, .common = &o->common,
                            .text = !format_is_json(w.format),
+                           .made_with = made_with,
                            .suffix = task_suffixes(suffix, o, w.format),
                            .fn = run_one, .ctx = &w, .open = open_more,
                            .close = close_more }, n, operands);
+    free(made_with);
     release_work(&w);
     return rc;
 }

@@ -107,7 +107,7 @@ expect_exit 1
 expect_no_stdout
 expect_lines 2 stderr
 expect_in_stderr "1 of 3 inputs failed"
-mv out/deep/* out && rmdir out/deep
+mv out/deep/* out && rm -r out/deep
 expect_only a.json 2.json
 expect_json out/a.json
 rm -r out
