@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 
@@ -48,6 +49,7 @@ void annotation_copy(struct annotation *out, const struct annotation *a)
     copy_tags(&out->keys, &a->keys);
     copy_tags(&out->tags, &a->tags);
     out->tempo = a->tempo;
+    memcpy(out->model, a->model, sizeof(out->model));
     out->duration = a->duration;
     out->error = a->error ? xstrdup(a->error) : NULL;
 }

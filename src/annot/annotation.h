@@ -39,6 +39,8 @@ struct annotation {
                               possible, key first, each with score 1 */
     struct tempi tempo;    /* TEMPO */
     struct tags tags;      /* TAGS */
+    char model[65];        /* sha256 of mfm's model whose labels they are; "" if
+                              it is not known */
     double duration;       /* of the recording in s, NaN if the file has none */
     char *error;           /* NULL; or why this song of many has no labels */
 };

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "annot/keytext.h"
 #include "base/json.h"
@@ -140,6 +141,14 @@ static int take_tempo(struct annotation *out, const cJSON *tempo,
                        err);
 }
 
+static void take_model(struct annotation *out, const cJSON *root)
+{
+    const cJSON *v = get(get(root, "model"), "sha256");
+
+    if (cJSON_IsString(v) && strlen(v->valuestring) < sizeof(out->model))
+        strcpy(out->model, v->valuestring);
+}
+
 static int parse(struct annotation *out, const cJSON *root,
                  enum annot_task task, struct err *err)
 {
@@ -150,6 +159,7 @@ static int parse(struct annotation *out, const cJSON *root,
         out->error = xstrdup(error->valuestring);
         return 0;
     }
+    take_model(out, root);
     TRY(json_double(root, "", "duration", 0, 0, 1e9, &out->duration, err));
     if (!v)
         return err_set(err, ERR_FORMAT, mfmjson_is(root)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "audio/mono.h"
+#include "audio/oggend.h"
 #include "audio/source.h"
 #include "base/dynlib.h"
 #include "base/log.h"
@@ -628,6 +629,10 @@ static int finish(struct decoder *d, struct err *err)
                  d->hint_s);
         note_damage(d, what);
     }
+    if (!strcmp(d->format->iformat->name, "ogg") &&
+        oggend_missing(&d->source))
+        note_damage(d, "it stops there without the mark that ends an Ogg "
+                       "stream: was it cut off?");
     d->finished = 1;
     warning = decoder_warning(d);
     if (warning && !d->quiet)

@@ -43,6 +43,11 @@ void log_warn(const char *fmt, ...)
     LOG_BODY(LOG_WARN, "warning: ");
 }
 
+void log_note(const char *fmt, ...)
+{
+    LOG_BODY(LOG_WARN, "");
+}
+
 void log_info(const char *fmt, ...)
 {
     LOG_BODY(LOG_INFO, "");

@@ -141,8 +141,41 @@ static int set_number(const struct opt *o, const char *s, struct err *err)
     return 0;
 }
 
-static int set_value(const struct opt *o, const char *s, struct err *err)
+static void note_given(struct opt_given *given, const char *name,
+                       const char *value)
 {
+    int i = 0;
+
+    while (i < given->n && strcmp(given->v[i].name, name))
+        i++;
+    if (i == OPT_MOST_GIVEN)
+        return;
+    given->v[i].name = name;
+    given->v[i].value = value;
+    given->n += i == given->n;
+}
+
+const char *opt_first_given(const struct opt_given *given, const char *names)
+{
+    for (int i = 0; i < given->n; i++)
+        if (is_choice(names, given->v[i].name))
+            return given->v[i].name;
+    return NULL;
+}
+
+/* argv as it is read. */
+struct parse {
+    const struct opt *const *tables;
+    int argc;
+    char **argv;
+    struct opt_given *given; /* NULL: not wanted */
+};
+
+static int set_value(const struct parse *p, const struct opt *o, const char *s,
+                     struct err *err)
+{
+    if (p->given)
+        note_given(p->given, o->name, s);
     switch (o->kind) {
     case OPT_FLAG:
         *(int *)o->value = 1;
@@ -225,49 +258,49 @@ static const struct opt *find_letter(const struct opt *const *tables, char c)
     return NULL;
 }
 
-static int parse_long(const struct opt *const *tables, int argc, char **argv,
-                      int *i, struct err *err)
+static int parse_long(const struct parse *p, int *i, struct err *err)
 {
-    const char *arg = argv[*i] + 2, *eq = strchr(arg, '=');
+    const char *arg = p->argv[*i] + 2, *eq = strchr(arg, '=');
     const struct opt *o = NULL;
 
-    TRY(find_long(tables, arg, eq ? (size_t)(eq - arg) : strlen(arg), &o, err));
+    TRY(find_long(p->tables, arg, eq ? (size_t)(eq - arg) : strlen(arg), &o,
+                  err));
     if (!opt_takes_value(o)) {
         if (eq)
             return err_set(err, ERR_ARG, "--%s takes no value", o->name);
-        return set_value(o, NULL, err);
+        return set_value(p, o, NULL, err);
     }
     if (eq)
-        return set_value(o, eq + 1, err);
-    if (*i + 1 >= argc)
+        return set_value(p, o, eq + 1, err);
+    if (*i + 1 >= p->argc)
         return err_set(err, ERR_ARG, "--%s needs %s", o->name, o->arg);
-    return set_value(o, argv[++*i], err);
+    return set_value(p, o, p->argv[++*i], err);
 }
 
-static int parse_letters(const struct opt *const *tables, int argc, char **argv,
-                         int *i, struct err *err)
+static int parse_letters(const struct parse *p, int *i, struct err *err)
 {
-    for (const char *p = argv[*i] + 1; *p; p++) {
-        const struct opt *o = find_letter(tables, *p);
+    for (const char *c = p->argv[*i] + 1; *c; c++) {
+        const struct opt *o = find_letter(p->tables, *c);
 
         if (!o)
-            return err_set(err, ERR_ARG, "unknown option -%c", *p);
+            return err_set(err, ERR_ARG, "unknown option -%c", *c);
         if (!opt_takes_value(o)) {
-            TRY(set_value(o, NULL, err));
+            TRY(set_value(p, o, NULL, err));
             continue;
         }
-        if (p[1])
-            return set_value(o, p + 1, err);
-        if (*i + 1 >= argc)
-            return err_set(err, ERR_ARG, "-%c needs %s", *p, o->arg);
-        return set_value(o, argv[++*i], err);
+        if (c[1])
+            return set_value(p, o, c + 1, err);
+        if (*i + 1 >= p->argc)
+            return err_set(err, ERR_ARG, "-%c needs %s", *c, o->arg);
+        return set_value(p, o, p->argv[++*i], err);
     }
     return 0;
 }
 
 int opt_parse(const struct opt *const *tables, int argc, char **argv, int *n,
-              struct err *err)
+              struct opt_given *given, struct err *err)
 {
+    const struct parse p = { tables, argc, argv, given };
     int only_operands = 0;
 
     *n = 0;
@@ -279,9 +312,9 @@ int opt_parse(const struct opt *const *tables, int argc, char **argv, int *n,
         else if (!strcmp(a, "--"))
             only_operands = 1;
         else if (a[1] == '-')
-            TRY(parse_long(tables, argc, argv, &i, err));
+            TRY(parse_long(&p, &i, err));
         else
-            TRY(parse_letters(tables, argc, argv, &i, err));
+            TRY(parse_letters(&p, &i, err));
     }
     return 0;
 }

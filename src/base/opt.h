@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 
+enum { OPT_MOST_GIVEN = 64 }; /* no command has so many */
+
 enum opt_kind {
     OPT_FLAG,   /* int *: set to 1 */
     OPT_COUNT,  /* int *: one more each time */
@@ -41,11 +43,24 @@ struct opt {
 /* Whether a value follows it. */
 int opt_takes_value(const struct opt *o);
 
+/* Which options were given, each once, with its last value as it was written
+ * (NULL: it takes none); borrowed from the tables and argv. */
+struct opt_given {
+    struct {
+        const char *name, *value;
+    } v[OPT_MOST_GIVEN];
+    int n;
+};
+
 /* Reads argv[1..argc-1] by several tables (each ends with OPT_END; the array of
  * tables with NULL). Operands are moved to the front of argv[0..]; *n is their
- * number. Returns 0 or ERR_ARG with one line that says what is wrong. */
+ * number. given may be NULL. Returns 0 or ERR_ARG with one line that says what
+ * is wrong. */
 int opt_parse(const struct opt *const *tables, int argc, char **argv, int *n,
-              struct err *err);
+              struct opt_given *given, struct err *err);
+
+/* The first of names ("window|hop") that was given; NULL: none was. */
+const char *opt_first_given(const struct opt_given *given, const char *names);
 
 /* Appends "  -x, --name ARG   help" lines, wrapped at 80 columns. */
 void opt_help(struct strbuf *out, const struct opt *table);

@@ -97,19 +97,31 @@ static int set_heads(struct analyser *a, double rate, struct err *err)
                      a->config.n_tasks, rate, err);
 }
 
+static int check_hop(const struct model *m, const struct analyser_config *c,
+                     struct err *err)
+{
+    double window = c->window_s > 0 ? c->window_s : m->config.window;
+
+    if (c->hop_s <= window)
+        return 0;
+    return err_set(err, ERR_ARG, "--hop: %g s is longer than the window of "
+                   "%g s", c->hop_s, window);
+}
+
 int analyser_new(struct analyser **out, struct model *m, struct backend *be,
                  const struct analyser_config *c, struct err *err)
 {
     struct analyser *a = xcalloc(1, sizeof(*a));
     size_t most = (size_t)m->config.encoder.layers + 2;
-    int rc, n;
+    int rc = check_hop(m, c, err), n;
 
     a->model = m;
     a->be = be;
     a->config = *c;
     a->layer = xcalloc(most, sizeof(*a->layer));
     a->part = xcalloc(most, sizeof(*a->part));
-    rc = set_heads(a, m->config.encoder.rate, err);
+    if (!rc)
+        rc = set_heads(a, m->config.encoder.rate, err);
     if (rc) {
         analyser_free(a);
         return rc;
@@ -280,26 +292,36 @@ static int run_audio(struct analyser *a, const struct decode_source *src,
 
 /* ---- hidden states ---- */
 
-/* Of rows: --rate, else what embed wrote beside the file, else the encoder's;
- * and the time of the first, which embed --from wrote there. */
-static double states_rate(const struct analyser *a, const char *path,
-                          double *start)
+/* What embed wrote beside the file, as far as it is there. */
+struct sidecar {
+    double rate;  /* of rows; 0: not known */
+    double start; /* of the first, which embed --from wrote there */
+    int layer;    /* -1: not known, or several */
+};
+
+static void read_sidecar(struct sidecar *s, const char *path)
 {
-    double rate = a->model->config.encoder.rate;
     char *name = xasprintf("%s.json", path);
     cJSON *json = NULL;
 
-    *start = 0;
+    *s = (struct sidecar){ .layer = -1 };
     if (strcmp(path, "-") && !json_read(&json, name, NULL)) {
-        json_double(json, "", "rate", 0, 1e-3, 1e5, &rate, NULL);
-        json_double(json, "", "start", 0, 0, 1e9, start, NULL);
+        json_double(json, "", "rate", 0, 1e-3, 1e5, &s->rate, NULL);
+        json_double(json, "", "start", 0, 0, 1e9, &s->start, NULL);
+        json_int(json, "", "layer", 0, 0, 65536, &s->layer, NULL);
         cJSON_Delete(json);
     }
     free(name);
-    return a->config.rate > 0 ? a->config.rate : rate;
 }
 
-static int check_shape(const struct analyser *a, const struct npy *x,
+/* --rate, else the sidecar's, else the encoder's. */
+static double states_rate(const struct analyser *a, const struct sidecar *s)
+{
+    return a->config.rate > 0 ? a->config.rate
+           : s->rate > 0 ? s->rate : a->model->config.encoder.rate;
+}
+
+static int check_shape(const struct analyser *a, const struct npy *x, int layer,
                        const char *path, struct err *err)
 {
     const struct encoder_config *e = &a->model->config.encoder;
@@ -318,6 +340,10 @@ static int check_shape(const struct analyser *a, const struct npy *x,
     if (!all && a->n_layers > 1)
         return err_set(err, ERR_FORMAT, "%s: the heads read %d layers: write "
                        "it with mfm embed --layer all", path, a->n_layers);
+    if (!all && layer >= 0 && a->n_layers && layer != a->layer[0])
+        return err_set(err, ERR_FORMAT, "%s: holds layer %d, but the heads "
+                       "read %d: write it with mfm embed --layer %d", path,
+                       layer, a->layer[0], a->layer[0]);
     return 0;
 }
 
@@ -377,7 +403,8 @@ static int run_states(struct analyser *a, FILE *f, const char *path,
                       struct analysis *out, struct err *err)
 {
     const char *name = strcmp(path, "-") ? path : "stdin";
-    double rate = states_rate(a, path, &out->start);
+    struct sidecar beside;
+    double rate;
     struct part part;
     struct npy x;
     float *v = NULL;
@@ -386,8 +413,11 @@ static int run_states(struct analyser *a, FILE *f, const char *path,
     if (!a->config.n_tasks)
         return err_set(err, ERR_ARG, "%s: holds hidden states: audio is needed "
                        "here", name);
+    read_sidecar(&beside, path);
+    rate = states_rate(a, &beside);
+    out->start = beside.start;
     TRY(npy_read_stream(&x, f, name, 1, err));
-    rc = check_shape(a, &x, name, err);
+    rc = check_shape(a, &x, beside.layer, name, err);
     if (!rc)
         rc = cut_states(a->config.common, name, x.dim[x.ndim - 2], rate,
                         &out->start, &part, err);
@@ -440,11 +470,13 @@ static int run(struct analyser *a, const char *path, struct analysis *out,
     int rc;
 
     out->start = a->config.common->from;
+    out->is_states = 0;
     /* what cannot be opened or read, the decoder says in its words */
     src.prefix = magic;
     src.prefix_len = fd < 0 ? 0 : (size_t)read_start(fd, magic, sizeof(magic));
     if (src.prefix_len == 6 && !pcm->kind &&
         !memcmp(magic, "\x93NUMPY", 6)) {
+        out->is_states = 1;
         f = is_stdin ? stdin : fdopen(fd, "rb");
         rc = f ? run_states(a, f, path, out, err)
                : err_sys(err, "%s: cannot open", path);

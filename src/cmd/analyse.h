@@ -31,11 +31,13 @@ struct analyser_config {
 struct analysis {
     double start;                /* s: where in the input the part begins */
     double duration;             /* s of it: samples / rate, or frames / rate */
+    int is_states;               /* a .npy array of hidden states */
     const struct scores *scores; /* of the tasks, in order; probabilities */
 };
 
 /* m, be and the arrays of c are borrowed. The encoder is made when the first
- * recording needs it. ERR_ARG for a task that the model has no head for. */
+ * recording needs it. ERR_ARG for a task that the model has no head for, and
+ * for a hop longer than the window. */
 int analyser_new(struct analyser **out, struct model *m, struct backend *be,
                  const struct analyser_config *c, struct err *err);
 void analyser_free(struct analyser *a); /* NULL is allowed */

@@ -4,10 +4,13 @@
 #include "cmd/cmd.h"
 #include "cmd/task.h"
 
-/* "beats,chords" into o->wanted. */
+/* "beats,chords" into o->wanted; NULL: not given. */
 static int parse_tasks(struct task_options *o, const char *list)
 {
-    while (*list) {
+    if (list && !list[strspn(list, ",")])
+        return cmd_usage_error("annotate", "--tasks: no task named: beats, "
+                               "chords, structure, key, tag");
+    while (list && *list) {
         size_t n = strcspn(list, ",");
         int t = 0;
 
@@ -28,7 +31,7 @@ static int parse_tasks(struct task_options *o, const char *list)
 int cmd_annotate(int argc, char **argv)
 {
     struct task_options o;
-    const char *tasks = "";
+    const char *tasks = NULL;
     struct opt own[2 + TASK_SHARED_OPTIONS] = {
         { 0, "tasks", OPT_STRING, &tasks, "LIST",
           "some of beats,chords,structure,key,tag (all that the model can do)",

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "cmd/journal.h"
+#include "cmd/madewith.h"
 #include "cmd/outputs.h"
 #include "cmd/progress.h"
 #include "dist/dist.h"
@@ -30,6 +31,7 @@ struct batch_all {
     FILE *out;                /* of lines */
     struct file_out direct;   /* out, if that is a pipe or device of -o */
     struct journal journal;   /* out, if that is a file */
+    struct madewith made;
     pthread_mutex_t lock;     /* of all that follows */
     pthread_cond_t turned;
     size_t next;              /* place to begin with */
@@ -42,6 +44,7 @@ struct batch_all {
     int writing;              /* to out, or a result to stdout */
     struct err lost;          /* the output can take no more */
     size_t failed;
+    unsigned warned;          /* of batch_warn_once */
     struct progress progress;
 };
 
@@ -227,6 +230,19 @@ void batch_progress(void *ctx, double done, double length)
     pthread_mutex_unlock(&a->lock);
 }
 
+void batch_warn_once(struct batch *b, unsigned what, const char *text)
+{
+    struct batch_all *a = b->all;
+
+    pthread_mutex_lock(&a->lock);
+    if (what & ~a->warned) {
+        progress_clear(&a->progress);
+        log_warn("%s", text);
+    }
+    a->warned |= what;
+    pthread_mutex_unlock(&a->lock);
+}
+
 static void error_line(struct batch *b, const char *path, const char *message)
 {
     struct result r = { .file = strcmp(path, "-") ? path : "stdin",
@@ -378,7 +394,7 @@ static int open_lines(struct batch_all *a, struct err *err)
         return 0;
     }
     TRY(journal_open(&a->journal, path, dist_size(a->dist), dist_rank(a->dist),
-                     c->resume, c->force, &a->in, err));
+                     c->resume && !a->made.redo, c->force, &a->in, err));
     a->out = a->journal.f;
     a->failed = dist_rank(a->dist) ? 0 : a->journal.failed;
     return 0;
@@ -420,9 +436,44 @@ static int open_output(struct batch_all *a, struct err *err)
 {
     const struct cmd_common *c = a->common;
 
-    if (c->out_dir && c->resume)
+    if (c->out_dir && c->resume && !a->made.redo)
         outputs_find_done(c->out_dir, &a->in, a->task->suffix);
     return c->out_dir ? 0 : a->lines ? open_lines(a, err) : try_output(a, err);
+}
+
+/* Of lines only while there are parts of them. */
+static int check_made_with(struct batch_all *a, struct err *err)
+{
+    static const char *const lines[] = { "lines", NULL };
+    const struct batch_task *t = a->task;
+    const char *path = main_path(a->common);
+    struct cmd_common c = *a->common;
+    struct stat st;
+    char *name;
+    int rc;
+
+    if (!t->made_with || (!c.out_dir && (!a->lines || !strcmp(path, "-") ||
+        (!stat(path, &st) && !S_ISREG(st.st_mode)))))
+        return 0;
+    if (!c.out_dir && !journal_begun(path, dist_size(a->dist))) {
+        c.resume = 0;
+        c.force = 1; /* of old ones nothing is left */
+    }
+    name = c.out_dir ? xasprintf("%s/" MADEWITH_NAME, c.out_dir)
+                     : xasprintf("%s.part.options", path);
+    rc = madewith_check(&a->made, name, c.out_dir ? c.out_dir : path,
+                        c.out_dir ? t->suffix : lines, t->made_with, &c, err);
+    free(name);
+    return rc;
+}
+
+static void save_made_with(const struct batch_all *a)
+{
+    struct err err = {0};
+
+    if (!dist_rank(a->dist) && madewith_save(&a->made, &err))
+        log_warn("%s: --resume will not know the options of this run",
+                 err.msg);
 }
 
 static int prepare(struct batch_all *a, int n, char **operands, struct err *err)
@@ -435,7 +486,7 @@ static int prepare(struct batch_all *a, int n, char **operands, struct err *err)
     TRY(outputs_prepare(c, &a->in, text, err));
     a->lines = !text && (a->in.n > 1 ||
                          (c->format && !strcmp(c->format, "ndjson")));
-    return 0;
+    return check_made_with(a, err);
 }
 
 /* Of what is left each process takes one in turn. */
@@ -525,6 +576,7 @@ static int run(struct batch_all *a, int n, char **operands)
     }
     if (!agree(a, rc))
         return rc ? rc : CMD_FAILED;
+    save_made_with(a);
     share_work(a);
     progress_init(&a->progress, a->common, a->n_work, isatty(STDERR_FILENO));
     if (dist_rank(a->dist)) /* they would write over each other's */
@@ -547,6 +599,10 @@ int batch_run(const struct batch_task *t, int n, char **operands)
     rc = run(a, n, operands);
     file_out_abort(&a->direct);
     journal_close(&a->journal);
+    if (a->made.path && !t->common->out_dir && !dist_rank(a->dist) &&
+        !journal_begun(main_path(t->common), dist_size(a->dist)))
+        unlink(a->made.path);
+    madewith_release(&a->made);
     for (size_t i = 0; i < LATE; i++)
         strbuf_release(&a->late[i].text);
     pthread_cond_destroy(&a->turned);

@@ -7,7 +7,8 @@
  * each input. Where results are lines of JSON on stdout or in -o and there are
  * several inputs, an input that failed has a line {"file", "error"}. Lines for
  * -o are kept as they come (journal.h), and --resume leaves out the inputs that
- * have theirs; in --out-dir, those that have all their files. */
+ * have theirs; in --out-dir, those that have all their files. What was made
+ * with other options is not resumed (madewith.h). */
 #ifndef CMD_BATCH_H
 #define CMD_BATCH_H
 
@@ -41,6 +42,7 @@ struct batch_task {
     int text; /* results cannot stand one after another (all but JSON) */
     /* of the files that an input has in --out-dir, NULL at the end */
     const char *const *suffix;
+    const char *made_with; /* madewith_text; NULL: --resume does not compare */
     batch_fn *fn;
     void *ctx;
     /* What workers 1.. of -j work with, as ctx is for the first: made of that,
@@ -71,6 +73,10 @@ int batch_open(struct batch *b, const char *suffix, struct file_out *o,
 /* Waits for this input's turn; *out is the stream for its line (stdout or
  * -o). */
 int batch_lines(struct batch *b, FILE **out, struct err *err);
+
+/* A warning, the first time of the run that it is called with one of the bits
+ * of what that was not set before. */
+void batch_warn_once(struct batch *b, unsigned what, const char *text);
 
 /* How far the input in work is: for analyser_config.progress, ctx is the
  * batch. */

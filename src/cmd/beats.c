@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/session.h"
 #include "cmd/task.h"
+#include "decode/chain.h"
 #include "decode/tempo.h"
 
 struct args {
@@ -54,6 +55,9 @@ static int set_config(const struct args *a, struct dbn_config *c, int downbeats)
     if (a->min_bpm > a->max_bpm)
         return cmd_usage_error("beats", "--min-bpm %g is above --max-bpm %g",
                                a->min_bpm, a->max_bpm);
+    if (a->bars && a->no_downbeats)
+        return cmd_usage_error("beats", "--beats-per-bar: --no-downbeats "
+                               "knows no bars");
     return a->bars ? parse_bars(c, a->bars) : CMD_GO;
 }
 
@@ -120,8 +124,12 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
     int downbeats, rc;
 
     TRY(read_activations(path, &act, &n, &downbeats, err));
+    if (a->bars && !downbeats)
+        batch_warn_once(b, 1, "--beats-per-bar: activations of (T,) know no "
+                              "bars");
     set_config(a, &c, downbeats && !a->no_downbeats);
-    rc = dbn_decode(&beats, act, (size_t)n, &c, err);
+    rc = chain_beats(&(struct chain){0}, &beats, act, (size_t)n, &c,
+                     CHAIN_AS_TRACKED, err);
     if (rc)
         err_prefix(err, "%s", path);
     session_result(NULL, &r, path, 0, (double)n / a->fps);
@@ -142,14 +150,17 @@ static int run_activations(const struct cmd_usage *usage, struct args *a, int n)
     const struct format *format = format_find(a->o.common.format);
     const char *suffix[TASKS + 1];
     char *file = (char *)a->activations;
+    int rc;
 
     if (n || a->o.common.files_from || a->o.save_activations || a->o.click)
         return cmd_usage_error("beats", "--activations goes with no other "
                                "input, and not with --save-activations or "
                                "--click");
-    if (a->o.common.raw || a->o.common.from > 0 || isfinite(a->o.common.to))
-        return cmd_usage_error("beats", "--raw, --from and --to are for audio, "
-                               "not for --activations");
+    rc = cmd_refuse(&a->o.common, "beats", "raw|from|to|recursive|model|device|"
+                    "precision|window|hop|rate", "it is for audio, and says "
+                    "nothing of --activations");
+    if (rc != CMD_GO)
+        return rc;
     if (!(a->fps > 0))
         return cmd_usage_error("beats", "--activations needs --fps");
     return batch_run(&(struct batch_task){

@@ -7,8 +7,9 @@
 
 /* Fits what the model of o's -m says of its estimates, those of s, to how often
  * they are right (reliability_fit), on top of what was fitted before, and
- * writes the model with that to o->calibrate. Nothing is written where no
- * confidence can be judged. With o->reliability, shows it before and after.
+ * writes the model with that to o->calibrate, and says it on stderr. Nothing is
+ * written where no confidence can be judged, nor where the estimates are known
+ * to be of another model. With o->reliability, shows it before and after.
  * Returns the exit code, with the fault said: CMD_FAILED also where pairs
  * failed. */
 int eval_calibrate(const struct eval_options *o, const struct scoring *s);

@@ -156,6 +156,14 @@ int cmd_usage_error(const char *name, const char *fmt, ...)
     return CMD_USAGE;
 }
 
+int cmd_refuse(const struct cmd_common *c, const char *command,
+               const char *names, const char *why)
+{
+    const char *name = opt_first_given(&c->given, names);
+
+    return name ? cmd_usage_error(command, "--%s: %s", name, why) : CMD_GO;
+}
+
 int cmd_start_error(const char *name, const struct err *err)
 {
     if (err->code == ERR_ARG)
@@ -191,6 +199,10 @@ static int parse_raw(struct cmd_pcm *out, const char *s, struct err *err)
 static int check(struct cmd_common *c, struct err *err)
 {
     TRY(backend_check_device(c->device, err));
+    if (!strcmp(c->device, "cpu") && (!strcmp(c->precision, "tf32") ||
+                                      !strcmp(c->precision, "fp16")))
+        return err_set(err, ERR_ARG, "--precision %s: it is for CUDA; the CPU "
+                       "computes in f32 or bf16", c->precision);
     if (c->raw)
         TRY(parse_raw(&c->pcm, c->raw, err));
     if (!(c->from < c->to))
@@ -237,7 +249,7 @@ int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
         visitor(visitor_ctx, usage, tables);
         return CMD_DONE;
     }
-    if (opt_parse(tables, argc, argv, n, &err))
+    if (opt_parse(tables, argc, argv, n, &c->given, &err))
         return cmd_start_error(usage->name, &err);
     if (c->models.n)
         c->model = c->models.item[c->models.n - 1];

@@ -74,6 +74,7 @@ struct cmd_common {
     int resume, keep_folders; /* CMD_OUT_DIR */
     const char *progress;   /* "auto", "always", "never" */
     int quiet, verbose, help;
+    struct opt_given given; /* of all options, the command's own too */
 };
 #define CMD_COMMON_INIT \
     { .model = "default", .device = "auto", .precision = "auto", \
@@ -104,6 +105,11 @@ int cmd_begin(const struct cmd_usage *usage, struct cmd_common *c, int argc,
 /* What -h prints. */
 void cmd_usage_text(struct strbuf *out, const struct cmd_usage *usage,
                     struct cmd_common *c);
+
+/* A usage error, as below, that begins with the option, if one of names
+ * ("window|hop") was given: it would say nothing. Else CMD_GO. */
+int cmd_refuse(const struct cmd_common *c, const char *command,
+               const char *names, const char *why);
 
 /* Prints "mfm: NAME: message (see mfm NAME -h)" on stderr, one line; returns
  * CMD_USAGE. */

@@ -491,6 +491,7 @@ int cmd_embed(int argc, char **argv)
     };
     struct err err = {0};
     int n, rc, is_array;
+    char *made_with;
 
     common.formats = "npy|npz|ndjson";
     rc = cmd_begin(&usage, &common, argc, argv, &n);
@@ -503,16 +504,19 @@ int cmd_embed(int argc, char **argv)
     if (is_array && batch_is_terminal(&common))
         return cmd_usage_error("embed", "an array is not for a terminal: give "
                                "-o FILE, or --format ndjson");
-    if (open_all(&e, 0, NULL, &err))
+    if (open_all(&e, 0, NULL, &err)) {
         rc = cmd_start_error("embed", &err);
-    else
+    } else {
+        made_with = session_made_with(&e.session, &common, "embed", "format");
         rc = batch_run(&(struct batch_task){
                            .usage = &usage, .common = &common,
-                           .text = is_array,
+                           .text = is_array, .made_with = made_with,
                            .suffix = !is_array ? lines
                                      : is_format(&common, "npz") ? npz : npy,
                            .fn = embed_one, .ctx = &e, .open = open_more,
                            .close = close_more }, n, argv);
+        free(made_with);
+    }
     release(&e);
     return rc;
 }

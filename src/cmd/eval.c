@@ -185,6 +185,26 @@ static int find_task(struct eval_options *o, const char *name)
     return -1;
 }
 
+/* Options that would say nothing here. */
+static int refuse(const struct eval_options *o, int paper)
+{
+    static const char none[] = "nothing is annotated here; it goes with --root";
+    const struct cmd_common *c = &o->common;
+    int rc = CMD_GO;
+
+    if (!o->root && !paper && !o->calibrate)
+        rc = cmd_refuse(c, "eval", "model", none);
+    if (rc == CMD_GO && !o->root)
+        rc = cmd_refuse(c, "eval", "device|precision", none);
+    if (rc == CMD_GO && !o->root && o->jobs)
+        rc = cmd_refuse(c, "eval", "threads", "-j says how many score");
+    if (rc == CMD_GO && !paper && o->task != ANNOT_BEATS)
+        rc = cmd_refuse(c, "eval", "trim", "it is for beats");
+    if (rc == CMD_GO && !o->compare)
+        rc = cmd_refuse(c, "eval", "most", "it goes with --compare");
+    return rc;
+}
+
 /* What goes with what; operand[0] is the task. */
 static int check(const struct eval_options *o, int n, char **operand,
                  struct err *err)
@@ -228,20 +248,23 @@ static int check(const struct eval_options *o, int n, char **operand,
 static int start_check(const struct eval_options *o, int n)
 {
     enum eval_format format = eval_format_of(o, TABLE);
+    int rc;
 
     if (!o->dataset || !o->root || n)
         return cmd_usage_error("eval", "--check goes with --dataset and "
                                "--root, without a task");
     if (format != TABLE && format != JSON)
         return cmd_usage_error("eval", "--check writes a table or JSON");
-    return run_check(o);
+    rc = cmd_refuse(&o->common, "eval", "model|device|precision|trim|most|"
+                    "per-file|split", "--check neither annotates nor scores");
+    return rc == CMD_GO ? run_check(o) : rc;
 }
 
 static int run(struct eval_options *o, const struct cmd_usage *usage, int n,
                char **operand)
 {
     struct err err = { 0 };
-    int paper;
+    int paper, rc;
 
     if (o->check)
         return start_check(o, n);
@@ -255,6 +278,9 @@ static int run(struct eval_options *o, const struct cmd_usage *usage, int n,
                                operand[0]);
     if (!paper && check(o, n, operand, &err))
         return cmd_usage_error("eval", "%s", err.msg);
+    rc = refuse(o, paper);
+    if (rc != CMD_GO)
+        return rc;
     if (!o->jobs)
         o->jobs = omp_get_max_threads();
     else if (!o->root) /* the encoder goes by --threads */

@@ -223,6 +223,15 @@ static int count_parts(const char *path, int ranks)
     return ranks;
 }
 
+int journal_begun(const char *path, int ranks)
+{
+    int begun = count_parts(path, ranks) > ranks;
+
+    for (int i = 0; i < ranks && !begun; i++)
+        begun = exists(path, i);
+    return begun;
+}
+
 /* *own is where the whole lines of this process's part end. */
 static int scan_all(struct lines *lines, const struct journal *j, int ranks,
                     const struct inputs *in, off_t *own, struct err *err)

@@ -34,6 +34,9 @@ struct journal {
 int journal_open(struct journal *j, const char *path, int ranks, int rank,
                  int resume, int force, struct inputs *in, struct err *err);
 
+/* Whether there are parts of path, as of a run that was cut off. */
+int journal_begun(const char *path, int ranks);
+
 /* When all processes are through, in process 0: FILE has the lines of all, in
  * the order of the inputs (those of other inputs first), and the parts are
  * gone. After a failure the parts are still there. */

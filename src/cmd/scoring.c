@@ -15,6 +15,7 @@ struct pair {
     int said;               /* that has been said before */
     struct tags tags[2];    /* ANNOT_TAGS: of both sides, owned */
     struct reliability reliability;
+    char model[65];         /* of the estimate */
     double score[SCORE_MOST];
 };
 
@@ -95,6 +96,8 @@ static int score(struct pair *p, const struct scoring *s, struct err *err)
         rc = labelset_read(&est, s->est, p->est, err);
     if (!rc)
         score_close(&ref, &est);
+    if (!rc)
+        memcpy(p->model, est.model, sizeof(p->model));
     if (!rc && s->reliability)
         rc = reliability_take(&p->reliability, s->ref->task, &ref, &est, err);
     if (!rc && s->ref->task == ANNOT_TAGS) {
@@ -145,6 +148,13 @@ static int add_tags(struct scoring *s, const struct pairs *p, struct err *err)
     return rc;
 }
 
+static void note_model(struct scoring *s, const char *model)
+{
+    s->models |= *s->model && *model && strcmp(s->model, model);
+    if (!*s->model)
+        memcpy(s->model, model, sizeof(s->model));
+}
+
 static void collect(struct scoring *s, const struct pairs *p)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -152,6 +162,7 @@ static void collect(struct scoring *s, const struct pairs *p)
 
         if (!pair->error) {
             s->pairs++;
+            note_model(s, pair->model);
             if (s->reliability)
                 reliability_merge(s->reliability, &pair->reliability);
             if (s->ref->task != ANNOT_TAGS)

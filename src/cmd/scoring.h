@@ -16,6 +16,9 @@ struct scoring {
     /* results */
     struct report report; /* a row for each pair in the order of stems; for
                            * tags a row for each tag; released by the caller */
+    char model[65];       /* sha256 of the estimates' model, "" if not known;
+                           * of several the first */
+    int models;           /* whether they are of several */
     size_t pairs;         /* that were scored */
     size_t only_ref, only_est, failed;
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cmd/madewith.h"
 #include "dist/dist.h"
 #include "model/find.h"
 
@@ -54,6 +55,15 @@ void session_release(struct session *s)
     backend_close(s->be);
     s->model = NULL;
     s->be = NULL;
+}
+
+char *session_made_with(struct session *s, const struct cmd_common *c,
+                        const char *command, const char *without)
+{
+    if (!c->out_dir && !c->output)
+        return NULL;
+    return madewith_text(c, command, s ? model_sha256(s->model) : NULL,
+                         without);
 }
 
 void session_result(struct session *s, struct result *r, const char *file,

@@ -34,6 +34,11 @@ struct session_use {
 int session_backend(struct backend **be, const struct cmd_common *c,
                     struct session_use use, struct err *err);
 
+/* madewith_text with the model of s (NULL: none) for results that go to a file
+ * or folder; else NULL. The caller frees. */
+char *session_made_with(struct session *s, const struct cmd_common *c,
+                        const char *command, const char *without);
+
 /* Fills what all results say: file ("-" is shown as "stdin"), the part of it
  * that was heard (s), model
  * (none if s is NULL) and version; no task. Strings are borrowed from s and

@@ -13,10 +13,9 @@
 #include "cmd/click.h"
 #include "cmd/outputs.h"
 #include "cmd/session.h"
-#include "decode/chords.h"
+#include "decode/chain.h"
 #include "decode/keyvote.h"
 #include "decode/letters.h"
-#include "decode/section.h"
 #include "decode/tags.h"
 #include "decode/tempo.h"
 #include "decode/vocab.h"
@@ -33,7 +32,7 @@ struct work {
     const char *name[TASKS]; /* of the wanted tasks, n of them */
     enum task task[TASKS];
     int n;
-    struct posterior heard; /* chords of the input; prob NULL: not known */
+    struct chain chain; /* of the input */
     struct beats beats;
     struct tempo tempo;
     int meter;
@@ -79,6 +78,57 @@ int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
     return cmd_begin(usage, &o->common, argc, argv, n);
 }
 
+/* ---- options that say nothing of the inputs ---- */
+
+/* By its first bytes, as analyse.c; -1: not known before it is read. */
+static int is_array(const char *path)
+{
+    FILE *f = strcmp(path, "-") ? fopen(path, "re") : NULL;
+    char magic[6];
+    size_t n = f ? fread(magic, 1, sizeof(magic), f) : 0;
+
+    if (f)
+        fclose(f);
+    return n < sizeof(magic) ? -1 : !memcmp(magic, "\x93NUMPY", n);
+}
+
+/* Where the kinds of all inputs are known before work begins. */
+static int check_kinds(const struct task_options *o, const char *command, int n,
+                       char **operands)
+{
+    const struct cmd_common *c = &o->common;
+    int arrays = 0, audio = 0, rc = CMD_GO;
+
+    if (!n || c->files_from || !opt_first_given(&c->given, "rate|window|hop"))
+        return CMD_GO;
+    for (int i = 0; i < n; i++) {
+        int kind = c->raw ? 0 : is_array(operands[i]);
+
+        arrays += kind == 1;
+        audio += kind == 0;
+    }
+    if (audio == n)
+        rc = cmd_refuse(c, command, "rate", "it is for .npy files of hidden "
+                        "states, and this is audio");
+    else if (arrays == n)
+        rc = cmd_refuse(c, command, "window|hop", "it is for audio; these are "
+                        "hidden states already");
+    return rc;
+}
+
+/* Else when the first comes that it says nothing of. */
+static void warn_kind(struct batch *b, int is_states)
+{
+    const struct opt_given *given = &b->common->given;
+
+    if (!is_states && opt_first_given(given, "rate"))
+        batch_warn_once(b, 1, "--rate says nothing of audio: it is for .npy "
+                              "files of hidden states");
+    if (is_states && opt_first_given(given, "window|hop"))
+        batch_warn_once(b, 2, "--window and --hop say nothing of hidden "
+                              "states: they are for audio");
+}
+
 /* ---- scores to labels ---- */
 
 static void release_labels(struct work *w)
@@ -91,30 +141,24 @@ static void release_labels(struct work *w)
     tags_release(&w->tags);
 }
 
-static int class_index(const struct head_config *h, const char *label,
-                       int *out, struct err *err)
+/* What s says of a part of so many seconds. */
+static struct posterior posterior_of(const struct scores *s, double duration)
 {
-    for (*out = 0; *out < h->n_classes; ++*out)
-        if (!strcmp(h->classes[*out], label))
-            return 0;
-    return err_set(err, ERR_FORMAT, "the model's head '%s' has no class '%s'",
-                   h->task, label);
+    const struct head_config *h = s->head;
+
+    return (struct posterior){
+        s->v, { (size_t)s->n, h->rate, duration },
+        { (const char *const *)h->classes, h->n_classes }
+    };
 }
 
-/* Columns of s as an array of their own, (n, count); the caller frees. */
-static int columns(float **out, const struct scores *s, const int *column,
-                   int count, struct err *err)
+/* The first of the two classes of beats that h lacks; NULL: none. */
+static const char *lacks(const struct head_config *h)
 {
-    float *v = malloc(((size_t)s->n * (size_t)count + 1) * sizeof(*v));
+    const struct classes c = { (const char *const *)h->classes, h->n_classes };
 
-    if (!v)
-        return err_set(err, ERR_NOMEM, "no memory for %lld frames",
-                       (long long)s->n);
-    for (int64_t i = 0; i < s->n; i++)
-        for (int k = 0; k < count; k++)
-            v[i * count + k] = s->v[i * s->width + column[k]];
-    *out = v;
-    return 0;
+    return classes_find(&c, "beat") < 0       ? "beat"
+           : classes_find(&c, "downbeat") < 0 ? "downbeat" : NULL;
 }
 
 /* By way of memory, so that the same bytes may be written once more. */
@@ -142,26 +186,22 @@ static int save_activations(const char *path, int force, const float *act,
     return rc;
 }
 
-static int label_beats(struct work *w, const struct scores *s, struct err *err)
+static int label_beats(struct work *w, const struct posterior *p,
+                       struct err *err)
 {
     struct task_options *o = w->options;
     struct dbn_config c = o->dbn;
     float *act = NULL;
-    int column[2], rc;
+    int rc;
 
-    TRY(class_index(s->head, "beat", &column[0], err));
-    TRY(class_index(s->head, "downbeat", &column[1], err));
-    TRY(columns(&act, s, column, 2, err));
-    c.fps = s->head->rate;
-    rc = dbn_decode(&w->beats, act, (size_t)s->n, &c, err);
-    if (!rc)
-        beats_halve(&w->beats, act, (size_t)s->n, c.fps, c.min_bpm);
-    if (!o->all_beats && !beats_are_heard(&w->beats))
-        beats_release(&w->beats);
-    w->tempo = tempo_of_beats(&w->beats, act, (size_t)s->n, c.fps);
+    TRY(chain_activations(&act, p, err));
+    c.fps = p->frames.rate;
+    rc = chain_beats(&w->chain, &w->beats, act, p->frames.n, &c,
+                     o->all_beats ? CHAIN_HALVED : CHAIN_HALVED_HEARD, err);
+    w->tempo = tempo_of_beats(&w->beats, act, p->frames.n, c.fps);
     if (!rc && o->save_activations)
-        rc = save_activations(o->save_activations, o->common.force, act, s->n,
-                              err);
+        rc = save_activations(o->save_activations, o->common.force, act,
+                              (int64_t)p->frames.n, err);
     free(act);
     for (size_t i = 0; i < w->beats.n; i++)
         w->beats.v[i].time += o->start_time;
@@ -169,77 +209,34 @@ static int label_beats(struct work *w, const struct scores *s, struct err *err)
     return rc;
 }
 
-static const struct posterior *heard_chords(const struct work *w)
-{
-    return w->heard.prob ? &w->heard : NULL;
-}
-
-static int label_structure(struct work *w, const struct scores *s,
-                           const struct frames *f, const struct classes *c,
-                           struct err *err)
-{
-    const struct section_context context = { &w->beats, heard_chords(w) };
-    struct boundary_config peaks;
-    float *function = NULL, *boundary = NULL;
-    int *column, rc;
-
-    boundary_config_init(&peaks);
-    if (!s->head->boundary)
-        return err_set(err, ERR_FORMAT, "the model's head 'structure' has no "
-                       "boundary output");
-    column = xcalloc((size_t)c->n + 1, sizeof(*column));
-    for (int i = 0; i <= c->n; i++)
-        column[i] = i;
-    rc = columns(&function, s, column, c->n, err);
-    if (!rc)
-        rc = columns(&boundary, s, column + c->n, 1, err);
-    if (!rc)
-        rc = section_decode(&w->structure,
-                            w->options->boundaries_only ? NULL : function,
-                            boundary, f, c, &peaks, &context, err);
-    free(function);
-    free(boundary);
-    free(column);
-    return rc;
-}
-
-static int label_chords(struct work *w, const struct scores *s,
-                        const struct frames *f, const struct classes *c,
-                        struct err *err)
-{
-    float *prob = NULL;
-    int rc;
-
-    w->heard = (struct posterior){ s->v, *f, *c };
-    if (w->options->vocab)
-        TRY(vocab_fold(&w->vocab, s->v, (size_t)s->n, &prob, err));
-    rc = chords_decode(&w->chords, prob ? prob : s->v, f,
-                       prob ? &w->vocab.classes : c, CHORDS_STAY, err);
-    free(prob);
-    chords_snap(&w->chords, &w->beats);
-    return rc;
-}
-
 static int label(struct work *w, enum task task, const struct scores *s,
                  double duration, struct err *err)
 {
-    struct frames f = { (size_t)s->n, s->head->rate, duration };
-    struct classes c = { (const char *const *)s->head->classes,
-                         s->head->n_classes };
+    const struct posterior p = posterior_of(s, duration);
+    const struct task_options *o = w->options;
+    const char *no = task == TASK_BEATS ? lacks(s->head) : NULL;
 
+    if (no)
+        return err_set(err, ERR_FORMAT, "the model's head 'beats' has no class "
+                       "'%s'", no);
     switch (task) {
     case TASK_BEATS:
-        return label_beats(w, s, err);
+        return label_beats(w, &p, err);
     case TASK_CHORDS:
-        return label_chords(w, s, &f, &c, err);
+        return chain_chords(&w->chain, &w->chords, &p,
+                            o->vocab ? &w->vocab : NULL, err);
     case TASK_STRUCTURE:
-        return label_structure(w, s, &f, &c, err);
+        if (!s->head->boundary)
+            return err_set(err, ERR_FORMAT, "the model's head 'structure' has "
+                           "no boundary output");
+        return chain_structure(&w->chain, &w->structure, &p,
+                               o->boundaries_only, err);
     case TASK_KEY:
-        TRY(key_vote(&w->key, s->v, &f, &c, heard_chords(w), err));
-        return w->options->over_time
-                   ? key_over_time(&w->key_over_time, s->v, &f, &c, err) : 0;
+        TRY(chain_key(&w->chain, &w->key, &p, err));
+        return o->over_time ? key_over_time(&w->key_over_time, p.prob,
+                                            &p.frames, &p.classes, err) : 0;
     default:
-        return s->n ? tags_rank(&w->tags, s->v, &c, w->options->top, 0, err)
+        return s->n ? tags_rank(&w->tags, p.prob, &p.classes, o->top, 0, err)
                     : 0;
     }
 }
@@ -443,8 +440,9 @@ static int run_one(void *ctx, struct batch *b, const char *path,
         TRY(click_new(&w->click, sound_rate(w), err));
     analyser_progress(w->analyser, batch_progress, b);
     TRY(analyser_run(w->analyser, path, &a, err));
+    warn_kind(b, a.is_states);
     release_labels(w);
-    w->heard.prob = NULL;
+    w->chain = (struct chain){0};
     for (int i = 0; i < w->n && !rc; i++)
         rc = label(w, w->task[i], &a.scores[i], a.duration, err);
     if (rc)
@@ -473,11 +471,9 @@ static int helps_one(const struct model_config *c, const struct head_config *h,
                      enum task t, enum task of)
 {
     const struct head_config *with = config_head(c, task_names[of]);
-    int column;
 
     return with && h->layer == with->layer && h->rate > 0 &&
-           (t != TASK_BEATS || (!class_index(h, "beat", &column, NULL) &&
-                                !class_index(h, "downbeat", &column, NULL)));
+           (t != TASK_BEATS || !lacks(h));
 }
 
 static int helps(const int *wanted, const struct model_config *c, enum task t)
@@ -586,17 +582,27 @@ int task_run(const struct cmd_usage *usage, struct task_options *o, int n,
     struct work w = { .options = o, .format = format_find(o->common.format) };
     const char *suffix[TASKS + 1];
     struct err err = {0};
-    int rc;
+    int rc = check_kinds(o, usage->name, n, operands);
+    char *made_with = NULL;
 
-    if (open_work(&w, 0, NULL, &err))
+    if (rc != CMD_GO)
+        return rc;
+    rc = open_work(&w, 0, NULL, &err);
+    if (!rc) /* suffixes tell format and, but of one file for all, tasks */
+        made_with = session_made_with(&w.session, &o->common, usage->name,
+                                      w.format->suffix ? "format"
+                                                       : "format|tasks");
+    if (rc)
         rc = cmd_start_error(usage->name, &err);
     else
         rc = batch_run(&(struct batch_task){
                            .usage = usage, .common = &o->common,
                            .text = !format_is_json(w.format),
+                           .made_with = made_with,
                            .suffix = task_suffixes(suffix, o, w.format),
                            .fn = run_one, .ctx = &w, .open = open_more,
                            .close = close_more }, n, operands);
+    free(made_with);
     release_work(&w);
     return rc;
 }

@@ -206,18 +206,23 @@ static int tokenize_all(const struct cmd_usage *usage,
     struct tokenize t = { .common = common };
     struct err err = {0};
     int arr = is_array(common), rc;
+    char *made_with;
 
     if (arr && batch_is_terminal(common))
         return cmd_usage_error("tokenize", "an array is not for a terminal: "
                                "give -o FILE, or --format json");
-    if (open_all(&t, 0, NULL, &err))
+    if (open_all(&t, 0, NULL, &err)) {
         rc = cmd_start_error("tokenize", &err);
-    else
+    } else {
+        made_with = session_made_with(&t.session, common, "tokenize", "format");
         rc = batch_run(&(struct batch_task){
                            .usage = usage, .common = common, .text = arr,
+                           .made_with = made_with,
                            .suffix = arr ? arrays : objects,
                            .fn = tokenize_one, .ctx = &t, .open = open_more,
                            .close = close_more }, n, argv);
+        free(made_with);
+    }
     release(&t);
     return rc;
 }

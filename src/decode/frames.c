@@ -2,6 +2,15 @@
 #include "decode/frames.h"
 
 #include <math.h>
+#include <string.h>
+
+int classes_find(const struct classes *c, const char *label)
+{
+    for (int i = 0; i < c->n; i++)
+        if (!strcmp(c->label[i], label))
+            return i;
+    return -1;
+}
 
 size_t frames_used(const struct frames *f)
 {

@@ -27,6 +27,9 @@ struct posterior {
     struct classes classes;
 };
 
+/* The class with this label; -1: none. */
+int classes_find(const struct classes *c, const char *label);
+
 /* The frames that begin before the end: all of n but those from duration on.
  * 0 where the duration is 0. */
 size_t frames_used(const struct frames *f);

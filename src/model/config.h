@@ -107,6 +107,9 @@ struct head_config {
     int boundary; /* one more output behind the classes: sigmoid, a boundary */
     double slope, offset; /* of confidences: head_confidence; slope 0 (a head
                              that was not parsed) is read as 1 */
+    char **as_in; /* sha256 of n_as_in other models that say the same of a song
+                     by this head; mfm eval --calibrate keeps them */
+    int n_as_in;
 };
 
 /* A zeroed struct can be released. Strings are owned, never NULL after

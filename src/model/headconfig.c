@@ -10,6 +10,8 @@
 #include "base/limits.h"
 #include "base/xalloc.h"
 
+enum { MOST_AS_IN = 64 };
+
 static const char *const activations[] = { "softmax", "sigmoid", NULL };
 
 static int parse_classes(struct head_config *h, const cJSON *o,
@@ -81,6 +83,44 @@ static int parse_confidence(struct head_config *h, const cJSON *o,
     return 0;
 }
 
+void head_config_clear_as_in(struct head_config *h)
+{
+    for (int i = 0; i < h->n_as_in; i++)
+        free(h->as_in[i]);
+    free(h->as_in);
+    h->as_in = NULL;
+    h->n_as_in = 0;
+}
+
+void head_config_add_as_in(struct head_config *h, const char *sha256)
+{
+    size_t n = (size_t)h->n_as_in;
+
+    if (n == MOST_AS_IN) {
+        free(h->as_in[0]);
+        memmove(h->as_in, h->as_in + 1, --n * sizeof(*h->as_in));
+    }
+    h->as_in = xreallocarray(h->as_in, n + 1, sizeof(*h->as_in));
+    h->as_in[n] = xstrdup(sha256);
+    h->n_as_in = (int)n + 1;
+}
+
+static int parse_as_in(struct head_config *h, const cJSON *o, const char *path,
+                       struct err *err)
+{
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "as_in"), *v;
+
+    if (!a)
+        return 0;
+    cJSON_ArrayForEach(v, a) {
+        if (!cJSON_IsString(v) || strlen(v->valuestring) != 64)
+            return err_set(err, ERR_FORMAT, "%s.as_in: not a list of sha256",
+                           path);
+        head_config_add_as_in(h, v->valuestring);
+    }
+    return 0;
+}
+
 int head_config_parse(struct head_config *h, const cJSON *o, int layers,
                       struct err *err)
 {
@@ -98,6 +138,7 @@ int head_config_parse(struct head_config *h, const cJSON *o, int layers,
     h->activation = (enum head_activation)activation;
     TRY(parse_layer(h, o, path, layers, err));
     TRY(parse_confidence(h, o, path, err));
+    TRY(parse_as_in(h, o, path, err));
     boundary = cJSON_GetObjectItemCaseSensitive(o, "boundary");
     h->boundary = cJSON_IsTrue(boundary) || cJSON_IsString(boundary);
     return parse_classes(h, o, path, err);
@@ -122,6 +163,9 @@ void head_config_print(cJSON *heads, const struct head_config *h)
     if (h->slope > 0 && (h->slope != 1 || h->offset != 0))
         cJSON_AddItemToObject(o, "confidence", cJSON_CreateDoubleArray(
             (const double[]){ h->slope, h->offset }, 2));
+    if (h->n_as_in)
+        cJSON_AddItemToObject(o, "as_in", cJSON_CreateStringArray(
+            (const char *const *)h->as_in, h->n_as_in));
     cJSON_AddItemToObject(o, "classes", cJSON_CreateStringArray(
         (const char *const *)h->classes, h->n_classes));
 }
@@ -131,6 +175,7 @@ void head_config_release(struct head_config *h)
     for (int k = 0; k < h->n_classes; k++)
         free(h->classes[k]);
     free(h->classes);
+    head_config_clear_as_in(h);
     free(h->task);
 }
 

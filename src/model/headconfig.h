@@ -12,6 +12,12 @@ int head_config_parse(struct head_config *h, const cJSON *o, int layers,
 void head_config_print(cJSON *heads, const struct head_config *h);
 void head_config_release(struct head_config *h);
 
+/* h becomes one that says what the model of this sha256 says; of many the
+ * first is forgotten. */
+void head_config_add_as_in(struct head_config *h, const char *sha256);
+/* h says something of its own. */
+void head_config_clear_as_in(struct head_config *h);
+
 /* The probability that something is right of which the head says p (0..1), as
  * mfm eval --calibrate has fitted it: sigmoid(slope * logit(p) + offset), p
  * kept 1e-6 from 0 and 1 (J. Platt, "Probabilistic Outputs for Support Vector

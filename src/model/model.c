@@ -183,6 +183,15 @@ const char *model_sha256(struct model *m)
     return m->sha256;
 }
 
+void model_forget(struct model *m, const float *data, int64_t n)
+{
+    const unsigned char *at = (const unsigned char *)data;
+    const struct file_map *map = &m->weights.map;
+
+    if (at >= map->data && at < map->data + map->size)
+        file_map_forget(map, data, (size_t)n * sizeof(*data));
+}
+
 void model_release_pages(struct model *m)
 {
     free_converted(m);

@@ -51,6 +51,10 @@ int model_rewrite(const struct model *m, const struct model_config *c,
 /* SHA-256 of the whole file in hex, computed at the first call. */
 const char *model_sha256(struct model *m);
 
+/* n values from model_tensor have been copied: what of them is mapped need not
+ * stay in memory, and is read again if it is looked at again. */
+void model_forget(struct model *m, const float *data, int64_t n);
+
 /* Gives the memory of the mapped pages and of the conversions back, for callers
  * that have copied the weights, and have the model for themselves: pointers
  * from model_tensor are no longer valid. */

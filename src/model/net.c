@@ -153,9 +153,10 @@ void net_describe(const struct model_config *c, struct params *p)
 
 static void conformer_new(struct conformer_net *c,
                           const struct model_config *config, struct params *p,
-                          int layers)
+                          int layers, int checkpoint)
 {
     net_front_find(&c->front, p, config);
+    c->front.checkpoint = checkpoint;
     c->block = xcalloc((size_t)layers, sizeof(*c->block));
     c->save = xcalloc((size_t)layers, sizeof(*c->save));
     for (int k = 0; k < layers; k++)
@@ -196,7 +197,7 @@ int net_new(struct net **out, const struct model_config *c, struct params *p,
     if (bert)
         n->bert = bert_net_new(c, p, n->layers);
     else
-        conformer_new(&n->conformer, c, p, n->layers);
+        conformer_new(&n->conformer, c, p, n->layers, o->checkpoint);
     return 0;
 }
 

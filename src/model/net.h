@@ -18,8 +18,9 @@ struct net_options {
     float dropout;    /* behind the feed-forward's activation and the output of
                          each feed-forward, attention and convolution part */
     float layer_drop; /* probability that a layer is passed over in a step */
-    int checkpoint;   /* keep only each layer's input; compute the rest again
-                         in the backward pass: same result to the bit */
+    int checkpoint;   /* keep only each layer's input, and of a Conformer's
+                         front end what is dear; compute the rest again in the
+                         backward pass: same result to the bit */
     int layers;       /* run the first so many layers; 0: all */
     int64_t first;    /* number of the first sample among those of all processes
                          that share a batch: dropout is that of the whole */

@@ -13,8 +13,7 @@ struct net_conv {
     int weight, bias;
     struct net_norm bn;
     int bn_mean, bn_var, bn_count;
-    struct tensor taps;          /* weights as (Cout, Cin, time, band) */
-    struct tensor mean, inv_std;
+    struct tensor mean, inv_std; /* of the last forward pass */
 };
 
 struct net_front {
@@ -22,14 +21,20 @@ struct net_front {
     struct net_conv conv[NET_MODULES][3];
     struct net_linear linear;
     int stride[NET_MODULES], channels, bands;
+    int checkpoint; /* keep c2 of the first module and c1, c2, c3 of the other,
+                       compute the rest again: same result to the bit */
     /* kept for the backward pass, images */
     struct tensor in;                         /* (B, T, bands, 1) */
+    struct tensor x[NET_MODULES];  /* inputs: borrowed, the second one's memory
+                                      may be gone */
     struct net_front_save {
         struct tensor c1, a, c2, c3, y;
     } save[NET_MODULES];
     struct tensor flat;                       /* (B, T', C * bands / 4) */
     /* work space */
-    struct tensor part, dy[NET_MODULES], dflat, dtaps;
+    struct tensor dy[NET_MODULES], dflat;
+    struct tensor taps, dtaps; /* weights as (Cout, Cin, time, band) */
+    struct tensor part[3];     /* some channels */
 };
 
 void net_front_find(struct net_front *f, struct params *p,

@@ -206,6 +206,7 @@ int params_load_some(struct params *p, struct model *m,
         }
         TRY(model_tensor(m, q->name, q->dim, q->ndim, &host, err));
         TRY(set_value(p, (int)i, host, err));
+        model_forget(m, host, q->count);
     }
     if (taken)
         *taken = n;

@@ -40,6 +40,9 @@ struct backend {
      * bytes of an image to convolve at a time. */
     int windows;
     int64_t image_bytes;
+    /* Of a batch of one image the memory of each so many channels is in one
+     * piece, those of the next behind it; 0: it is not. */
+    int image_channels;
     char device[160]; /* what computes, for people: "CPU AMD EPYC, 2 threads" */
     /* Where several processes compute parts of one batch: v (n) becomes the sum
      * over them, so that batch normalisation is over the whole batch. NULL: one
@@ -268,6 +271,15 @@ struct backend_ops {
                             const struct tensor *gamma,
                             const struct tensor *beta, float eps,
                             float momentum, int relu, struct err *err);
+    /* y = (x - mean) * inv_std * gamma + beta, and max(0, .) if relu: what
+     * image_batch_norm wrote, to the bit, once it has found mean and inv_std.
+     * In place. */
+    int (*image_normalise)(struct backend *be, struct tensor *y,
+                           const struct tensor *x, const struct tensor *mean,
+                           const struct tensor *inv_std,
+                           const struct tensor *gamma,
+                           const struct tensor *beta, int relu,
+                           struct err *err);
     int (*image_batch_norm_backward)(struct backend *be, struct tensor *dx,
                                      struct tensor *dgamma,
                                      struct tensor *dbeta,

@@ -62,6 +62,7 @@ struct work {
      * its backward pass, when the layers have given back theirs, and what one
      * layer's pass needs besides */
     double front_kept, front_back, layer_kept, layer_once;
+    double least_kept, least_back; /* of the front end with train.checkpoint */
 };
 
 /* Two residual modules (frontend.h): two convolutions from in channels, one
@@ -72,22 +73,29 @@ static void front_conformer(struct work *w, struct dryrun *d,
 {
     const struct encoder_config *e = &c->encoder;
     int64_t time = samples / c->mel.hop, bands = c->mel.bands;
-    double flat, all = (double)(time * bands);
+    double flat, in = (double)(time * bands), all = in, image[2];
 
     for (int m = 0; m < 2; m++) {
-        double in = m ? e->conv_dim : 1, places;
+        double from = m ? e->conv_dim : 1, places;
 
         time = (time - 1) / e->time_strides[m] + 1;
         bands = (bands - 1) / 2 + 1;
         places = (double)(time * bands) * e->conv_dim;
-        w->front += 2 * 9 * places * (2 * in + e->conv_dim);
+        w->front += 2 * 9 * places * (2 * from + e->conv_dim);
         all += 5 * places;
+        image[m] = places;
     }
     d->frames = time;
     flat = (double)(time * bands) * e->conv_dim;
     w->front += 2 * flat * e->dim;
     w->front_kept = all + flat;
     w->front_back = all + 2 * flat; /* and the gradient of the projection */
+    w->least_kept = in + image[0] + 3 * image[1];
+    /* the gradient of the last image, that of the first, or both of the first
+     * module: less where a few channels are made at a time */
+    w->least_back = in + fmax(image[0] + 6 * image[1],
+                              fmax(4 * image[0] + 2 * image[1],
+                                   5 * image[0]));
 }
 
 /* Feed-forward twice, four projections, scores and sums of attention, three
@@ -134,6 +142,8 @@ static void front_bert(struct work *w, struct dryrun *d,
     w->front += 2 * t * dim * (in + b->pos_kernel * dim / b->pos_groups);
     w->front_kept += widest + t * (in + 3 * dim);
     w->front_back = w->front_kept + widest + second;
+    w->least_kept = w->front_kept;
+    w->least_back = w->front_back;
 }
 
 static void layer_bert(struct work *w, const struct dryrun *d,
@@ -176,7 +186,7 @@ static void count_work(struct dryrun *d, const struct preset *p)
     d->kept = 4 * d->clips * (hidden + fmax(
         w.front_kept + w.layer_kept * e->layers + once, w.front_back));
     d->kept_checkpoint = 4 * d->clips * (hidden + fmax(
-        w.front_kept + w.layer_kept + once, w.front_back));
+        w.least_kept + w.layer_kept + once, w.least_back));
 }
 
 void dryrun_make(struct dryrun *d, const struct preset *p, int devices)

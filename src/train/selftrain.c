@@ -7,11 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/xalloc.h"
-#include "decode/chords.h"
-#include "decode/dbn.h"
-#include "decode/keyvote.h"
-#include "decode/section.h"
-#include "decode/tempo.h"
+#include "decode/chain.h"
 #include "head/head.h"
 #include "model/encoder.h"
 #include "train/modelmel.h"
@@ -33,7 +29,7 @@ struct labeller {
     struct encoder *encoder;
     struct mel *mel;
     struct heads *heads;
-    struct posterior heard; /* chords of the song; prob NULL: not known */
+    struct chain chain;    /* of the song */
     struct file_id *known; /* sorted */
     size_t n_known, cap_known;
 };
@@ -122,115 +118,63 @@ static void sure_spans(struct song *s, int task, double least, double edge)
 
 /* ---- scores to labels ---- */
 
-/* Columns of s, (n, count); column -1 is all 0. */
-static float *columns(const struct scores *s, const int *column, int count)
+static int label_beats(struct song *s, struct labeller *l,
+                       const struct posterior *p, struct err *err)
 {
-    float *v = xcalloc((size_t)s->n * (size_t)count + 1, sizeof(*v));
-
-    for (int64_t i = 0; i < s->n; i++)
-        for (int k = 0; k < count; k++)
-            if (column[k] >= 0)
-                v[i * count + k] = s->v[i * s->width + column[k]];
-    return v;
-}
-
-static int class_named(const struct head_config *h, const char *name)
-{
-    for (int c = 0; c < h->n_classes; c++)
-        if (!strcmp(h->classes[c], name))
-            return c;
-    return -1;
-}
-
-static int label_beats(struct song *s, const struct scores *in, double least,
-                       struct err *err)
-{
-    const int column[2] = { class_named(in->head, "beat"),
-                            class_named(in->head, "downbeat") };
-    float *act = columns(in, column, 2);
     struct dbn_config c;
+    float *act;
     int rc;
 
-    dbn_config_init(&c, in->head->rate, column[1] >= 0);
-    rc = dbn_decode(&s->label[ANNOT_BEATS].beats, act, (size_t)in->n, &c, err);
-    if (!rc)
-        beats_halve(&s->label[ANNOT_BEATS].beats, act, (size_t)in->n, c.fps,
-                    c.min_bpm);
+    TRY(chain_activations(&act, p, err));
+    dbn_config_init(&c, p->frames.rate,
+                    classes_find(&p->classes, "downbeat") >= 0);
+    rc = chain_beats(&l->chain, &s->label[ANNOT_BEATS].beats, act, p->frames.n,
+                     &c, CHAIN_HALVED_HEARD, err);
     free(act);
-    if (!beats_are_heard(&s->label[ANNOT_BEATS].beats))
-        beats_release(&s->label[ANNOT_BEATS].beats);
     if (!rc)
-        sure_beats(s, least);
+        sure_beats(s, l->c->confidence);
     return rc;
-}
-
-static const struct posterior *heard_chords(const struct labeller *l)
-{
-    return l->heard.prob ? &l->heard : NULL;
 }
 
 static int label_structure(struct song *s, const struct labeller *l,
-                           const struct scores *in, const struct frames *f,
-                           const struct classes *c, struct err *err)
+                           const struct posterior *p, struct err *err)
 {
-    const struct section_context context = {
-        s->has & 1u << ANNOT_BEATS ? &s->label[ANNOT_BEATS].beats : NULL,
-        heard_chords(l)
-    };
-    struct boundary_config peaks;
-    float *function, *boundary;
-    int *column, rc;
-
-    if (!in->head->boundary)
-        return 0;
-    boundary_config_init(&peaks);
-    column = xcalloc((size_t)c->n + 1, sizeof(*column));
-    for (int i = 0; i <= c->n; i++)
-        column[i] = i;
-    function = columns(in, column, c->n);
-    boundary = columns(in, column + c->n, 1);
-    rc = section_decode(&s->label[ANNOT_STRUCTURE].spans, function, boundary,
-                        f, c, &peaks, &context, err);
-    free(function);
-    free(boundary);
-    free(column);
-    if (!rc)
-        sure_spans(s, ANNOT_STRUCTURE, l->c->confidence, EDGE);
-    return rc;
+    TRY(chain_structure(&l->chain, &s->label[ANNOT_STRUCTURE].spans, p, 0,
+                        err));
+    sure_spans(s, ANNOT_STRUCTURE, l->c->confidence, EDGE);
+    return 0;
 }
 
 static int label_key(struct song *s, const struct labeller *l,
-                     const struct scores *in, const struct frames *f,
-                     const struct classes *c, struct err *err)
+                     const struct posterior *p, struct err *err)
 {
     struct key *key = &s->label[ANNOT_KEY].key;
 
-    TRY(key_vote(key, in->v, f, c, heard_chords(l), err));
+    TRY(chain_key(&l->chain, key, p, err));
     if (key->label && key->confidence >= l->c->confidence)
-        add_stretch(s, ANNOT_KEY, 0, f->duration);
+        add_stretch(s, ANNOT_KEY, 0, p->frames.duration);
     return 0;
 }
 
 /* The classes that are to learn decide, not those that the model knows. */
-static void label_tags(struct song *s, const struct scores *in,
-                       const struct head_config *learns, double duration,
-                       double least)
+static void label_tags(struct song *s, const struct posterior *p,
+                       const struct head_config *learns, double least)
 {
     struct tags *tags = &s->label[ANNOT_TAGS].tags;
     int sure = 0;
 
     for (int c = 0; c < learns->n_classes; c++) {
-        int from = class_named(in->head, learns->classes[c]);
-        double p = from < 0 || !in->n ? NAN : in->v[from];
+        int from = classes_find(&p->classes, learns->classes[c]);
+        double v = from < 0 || !p->frames.n ? NAN : p->prob[from];
 
-        if (p >= least)
+        if (v >= least)
             tags_append(tags, learns->classes[c], 1);
-        else if (!(p <= 1 - least))
+        else if (!(v <= 1 - least))
             tags_append(tags, learns->classes[c], NAN);
-        sure += p >= least || p <= 1 - least;
+        sure += v >= least || v <= 1 - least;
     }
     if (sure)
-        add_stretch(s, ANNOT_TAGS, 0, duration);
+        add_stretch(s, ANNOT_TAGS, 0, p->frames.duration);
 }
 
 /* The labels of one task; they stay if any of them counts. */
@@ -239,30 +183,28 @@ static int label(struct song *s, struct labeller *l, int h,
 {
     const struct head_config *learns = &l->c->learns->heads[h];
     double least = l->c->confidence, rate = in->head->rate;
-    struct frames f = { (size_t)in->n, rate > 0 ? rate
-                        : (double)in->n / duration, duration };
-    struct classes c = { (const char *const *)in->head->classes,
-                         in->head->n_classes };
+    const struct posterior p = {
+        in->v, { (size_t)in->n, rate > 0 ? rate : (double)in->n / duration,
+                 duration },
+        { (const char *const *)in->head->classes, in->head->n_classes }
+    };
     int task = target_task(learns->task);
 
     annotation_init(&s->label[task]);
     s->has |= 1u << task;
     switch (task) {
     case ANNOT_BEATS:
-        return label_beats(s, in, least, err);
+        return label_beats(s, l, &p, err);
     case ANNOT_CHORDS:
-        l->heard = (struct posterior){ in->v, f, c };
-        TRY(chords_decode(&s->label[task].spans, in->v, &f, &c, CHORDS_STAY,
-                          err));
-        chords_snap(&s->label[task].spans, &s->label[ANNOT_BEATS].beats);
+        TRY(chain_chords(&l->chain, &s->label[task].spans, &p, NULL, err));
         sure_spans(s, task, least, 0);
         return 0;
     case ANNOT_STRUCTURE:
-        return label_structure(s, l, in, &f, &c, err);
+        return in->head->boundary ? label_structure(s, l, &p, err) : 0;
     case ANNOT_KEY:
-        return label_key(s, l, in, &f, &c, err);
+        return label_key(s, l, &p, err);
     default:
-        label_tags(s, in, learns, duration, least);
+        label_tags(s, &p, learns, least);
         return 0;
     }
 }
@@ -329,7 +271,7 @@ static int label_song(struct songs *out, struct labeller *l, size_t i,
     int rc = hear(l, i, &scores, &duration, err);
 
     s->to = duration;
-    l->heard.prob = NULL;
+    l->chain = (struct chain){0};
     /* beats and chords help with what is behind them */
     for (int t = 0; t < DATASET_TASKS && duration > 0; t++)
         for (int h = 0; h < l->n && !rc; h++)

@@ -22,7 +22,14 @@ if grep -q '"beats"\|"chords"\|"structure"' stdout; then
 fi
 expect_usage annotate --tasks beats,bats a.wav
 expect_in_stderr "'bats'"
+for tasks in '' ,; do
+    expect_usage annotate --tasks "$tasks" a.wav
+    expect_in_stderr "no task named"
+done
 expect_usage annotate --format xml a.wav
+expect_usage annotate --window 5 --hop 10 a.wav
+expect_usage annotate --hop 30 a.wav # of the model's 24
+expect_usage annotate --device cpu --precision fp16 a.wav
 expect_usage annotate --hop 0 a.wav
 expect_usage annotate -o x --out-dir y a.wav
 
@@ -100,7 +107,7 @@ expect_exit 1
 expect_no_stdout
 expect_lines 2 stderr
 expect_in_stderr "1 of 3 inputs failed"
-mv out/deep/* out && rmdir out/deep
+mv out/deep/* out && rm -r out/deep
 expect_only a.json 2.json
 expect_json out/a.json
 rm -r out

@@ -86,6 +86,17 @@ expect_usage beats --fps 50 a.wav
 expect_usage beats --activations one.npy --fps 4 a.wav
 expect_usage beats --activations one.npy --fps 4 --beats-per-bar 3,x
 expect_usage beats --activations one.npy --fps 0
+for option in "-m default" "--window 5" "--device cpu" "--rate 25" -r \
+    "--to 3"; do
+    # shellcheck disable=SC2086 # words
+    expect_usage beats --activations one.npy --fps 4 $option
+    expect_in_stderr "says nothing of --activations"
+done
+run beats --activations one.npy --fps 4 --beats-per-bar 3
+expect_exit 0
+expect_one_line_stderr
+expect_in_stderr "warning: --beats-per-bar"
+expect_usage beats --no-downbeats --beats-per-bar 3 a.wav
 expect_usage beats --min-bpm 200 --max-bpm 100 --activations one.npy --fps 50
 
 # audio

@@ -26,7 +26,7 @@ expect_in_stderr "1 of 400 inputs failed"
 expect_file out/100.json
 expect_file out/sub/469.json
 expect_no_file out/130.json
-[ "$(find out -type f | wc -l)" -eq 399 ] || fail "399 results expected"
+[ "$(find out -type f ! -name '.*' | wc -l)" -eq 399 ] || fail "399 results expected"
 run $KEY --out-dir kept --keep-folders songs/100.wav songs/sub/469.wav
 expect_exit 0
 expect_file kept/songs/sub/469.json
@@ -65,6 +65,28 @@ expect_file text/one.key
 expect_usage annotate --resume one.wav
 expect_usage annotate --keep-folders one.wav
 
+# but not with other options
+run key --out-dir opts one.wav
+expect_exit 0
+expect_usage key --out-dir opts --resume --to 0.2 one.wav
+expect_in_stderr "opts holds results of \`mfm key model "
+expect_in_stderr "this is \`mfm key --to=0.2 model"
+run key --out-dir opts --resume --threads 1 -q one.wav
+expect_exit 0
+run key --out-dir opts --resume --format json one.wav # other files
+expect_exit 0
+expect_file opts/one.json
+expect_usage annotate --out-dir opts --resume one.wav
+run key --out-dir opts --resume --force --to 0.2 -v one.wav
+expect_exit 0
+expect_in_stderr "computing"
+expect_usage key --out-dir opts --resume one.wav
+# what two runs of different options wrote is not told apart
+run key --out-dir opts two.wav
+expect_exit 0
+expect_usage key --out-dir opts --resume two.wav one.wav
+expect_in_stderr "--to=0.2"
+
 # a run that is killed 50 times ends with what an undisturbed one gives, and
 # with nothing half written in between
 run $KEY -r -o whole.ndjson songs
@@ -94,7 +116,7 @@ expect_same whole.ndjson killed.ndjson
 expect_no_file killed.ndjson.part
 mv out undisturbed
 killed -j 2 --out-dir out
-echo "files: killed $kills times, $(find out -type f | wc -l) are there"
+echo "files: killed $kills times, $(find out -type f ! -name '.*' | wc -l) are there"
 run $KEY -r --resume --out-dir out songs
 expect_exit 1
 rm undisturbed/130.json
@@ -111,6 +133,17 @@ expect_no_file full.ndjson
 [ "$(wc -l <full.ndjson.part)" -gt 5 ] || fail "some lines expected"
 run $KEY -r --resume -o full.ndjson songs
 expect_same whole.ndjson full.ndjson
+
+# of lines, while there are parts
+expect_no_file full.ndjson.part.options
+head -n 5 whole.ndjson >opts.ndjson.part
+printf 'lines\tannotate --to=3\n' >opts.ndjson.part.options
+expect_usage annotate --tasks key --resume -o opts.ndjson -r songs
+expect_in_stderr "opts.ndjson holds results of"
+run annotate --tasks key --resume --force -o opts.ndjson one.wav two.wav
+expect_exit 0
+expect_lines 2 opts.ndjson
+[ "$(echo opts.ndjson*)" = opts.ndjson ] || fail "no parts expected"
 
 # a part that was left is not written over
 cp whole.ndjson new.ndjson.part
@@ -138,7 +171,7 @@ expect_same whole.ndjson ranks.ndjson
 [ "$(ls ranks.ndjson*)" = ranks.ndjson ] || fail "no parts expected"
 ranks 2 $KEY -r --format text --out-dir ranks -v songs
 expect_exit 1
-[ "$(find ranks -type f | wc -l)" -eq 399 ] || fail "399 results expected"
+[ "$(find ranks -type f ! -name '.*' | wc -l)" -eq 399 ] || fail "399 results expected"
 ranks 2 $KEY -r songs
 [ $rc -ne 0 ] || fail "failure expected"
 expect_in_stderr "mix on stdout"

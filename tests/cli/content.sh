@@ -8,6 +8,29 @@ sin(2*PI*t*392))':d=12:s=24000"
 sound noise.wav "anoisesrc=d=5:seed=1"
 sound clip.wav "sine=440:d=0.3"
 sound one.wav "sine=440:d=1:r=24000" -af atrim=end_sample=1
+# an Ogg file that was cut off; whole and chained ones, and garbage behind
+head -c 100000 "$SAMPLE.opus" >cut.opus
+run key cut.opus
+expect_exit 0
+expect_one_line_stderr
+expect_in_stderr "cut.opus: 1 damaged place, the first at "
+expect_in_stderr "cut off"
+run key --to 5 cut.opus
+expect_exit 0
+expect_no_stderr
+sound whole.ogg "sine=440:d=3" -c:a libvorbis
+sound whole.opus "sine=440:d=3" -c:a libopus
+cat whole.ogg whole.ogg >chained.ogg
+for file in whole.ogg whole.opus chained.ogg; do
+    run key $file
+    expect_exit 0
+    expect_no_stderr
+done
+head -c "$(($(stat -c %s chained.ogg) - 100))" chained.ogg >cut.ogg
+run key cut.ogg
+expect_exit 0
+expect_one_line_stderr
+
 ffmpeg -v error -i "$SAMPLE.opus" -ac 1 -ar 4000 -c:a pcm_u8 -t 20 low.wav \
     </dev/null || skip "ffmpeg cannot make low.wav"
 

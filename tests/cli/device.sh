@@ -100,8 +100,8 @@ fails "EMU_DRIVER=0" "there is no NVIDIA driver" --device cuda
 fails "EMU_ARCH=75" "--precision bf16: this GPU (sm_75)" --precision bf16
 fails "EMU_ARCH=75" "--precision tf32: this GPU (sm_75)" --precision tf32
 for precision in tf32 fp16; do
-    fails "" "--precision $precision: it is for CUDA; the CPU computes in f32" \
-        --device cpu --precision $precision
+    expect_usage embed --device cpu --precision $precision a.wav
+    expect_in_stderr "--precision $precision: it is for CUDA; the CPU computes"
 done
 echo "this is no library" >text.so
 head -c 20000 "$MODULE" >half.so
@@ -121,9 +121,10 @@ expect_in_stderr "there is no CUDA device"
 [ -z "$(ls run)" ] || fail "an empty folder expected"
 on "" pretrain --preset tiny --data a.wav --steps 1 --device cpu \
     --precision fp16 -o run2
-expect_exit 1
+expect_exit 2
 expect_one_line_stderr
 expect_in_stderr "--precision fp16: it is for CUDA"
+expect_no_file run2
 mkdir songs
 cp a.wav songs
 echo "C major" >songs/a.key

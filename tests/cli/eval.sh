@@ -207,11 +207,18 @@ run eval tag ref est --format tsv --per-file
 expect_in_stdout "rock	1.000000	1.000000"
 expect_in_stdout "pop	0.500000	0.000000"
 
+# trim CALL: all of it, where that is an option
+trim() {
+    case $1 in
+    beats*) echo "--trim 0" ;;
+    esac
+}
+
 # the formats of others, on either side; found by what is in them
 ANNOT=$TOP_SRCDIR/tests/data/annot
 while read -r value name call; do
     # shellcheck disable=SC2086
-    run eval $call --trim 0 --format tsv
+    run eval $call $(trim "$call") --format tsv
     expect_exit 0
     expect_no_stderr
     grep -q "^$name	$value\$" stdout || fail "$name: $value expected"
@@ -268,7 +275,7 @@ if [ -d "$SHARED/fixtures/formats" ]; then
     pop=$SHARED/fixtures/formats/pop909/001
     while read -r value name call; do
         # shellcheck disable=SC2086
-        run eval $call --trim 0 --format tsv
+        run eval $call $(trim "$call") --format tsv
         expect_exit 0
         grep -q "^$name	$value\$" stdout || fail "$name: $value expected"
     done <<END
@@ -329,6 +336,10 @@ for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
     '--check --dataset folder --root ref --format tsv' \
     'beats --compare --dataset folder --root ref' 'beats ref est -j 0' \
     'beats ref est --format md' 'beats ref est --trim -1' \
+    'chords ref est --trim 3' 'beats ref est --most 3' \
+    'beats ref est -m default' 'beats ref est --device cpu' \
+    'beats ref est --threads 2 -j 2' 'paper --precision f32' \
+    '--check --dataset folder --root ref --per-file' \
     'beats ref est --nonsense'; do
     # shellcheck disable=SC2086
     expect_usage eval $call
@@ -360,7 +371,11 @@ expect_usage eval beats sure.beats sure.json --calibrate x.safetensors \
 # a model with other confidences, and else the same to the bit
 run eval beats sure.beats sure.json --calibrate sure.safetensors -m default
 expect_exit 0
-[ ! -s stdout ] && [ ! -s stderr ] || fail 'it says something'
+expect_no_stdout
+expect_lines 2 stderr
+expect_in_stderr "sure.safetensors: beats of default with slope "
+expect_in_stderr "fitted on 1 song, 2 items"
+expect_in_stderr "warning: what is fitted on less than 10 songs"
 head -c 20000 sure.safetensors | grep -aq 'confidence\\":\[[0-9.]*,[-0-9.]*\]' ||
     fail "no confidence in the model"
 run eval beats sure.beats sure.json --calibrate sure.safetensors -m default
@@ -379,6 +394,40 @@ run eval beats sure.beats sure.json --calibrate sure.safetensors --force \
 expect_exit 0
 expect_json
 expect_in_stdout '"calibrated":'
+
+run eval beats sure.beats sure.json --calibrate quiet.safetensors -m default -q
+expect_exit 0
+expect_no_stderr
+
+# the estimates must be of this model, or of one with the same head
+run annotate --format ndjson -o of.ndjson "$SAMPLE.opus"
+expect_exit 0
+calibrate() {
+    task=$1 model=$2 ref=$3
+    shift 3
+    run eval "$task" "$@" --calibrate new.safetensors --force -m "$model" \
+        "$ref" of.ndjson
+}
+calibrate beats default "$SAMPLE.beats"
+expect_exit 0
+cp new.safetensors beats.safetensors
+calibrate beats ./beats.safetensors "$SAMPLE.beats"
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "of.ndjson: its estimates are not of this model"
+cmp -s new.safetensors beats.safetensors || fail "a model was written"
+calibrate chords ./beats.safetensors "$SAMPLE.lab"
+expect_exit 0
+mv new.safetensors both.safetensors
+calibrate beats ./both.safetensors "$SAMPLE.beats"
+expect_exit 1
+calibrate chords ./both.safetensors "$SAMPLE.lab"
+expect_exit 1
+calibrate key ./both.safetensors "$SAMPLE.key"
+expect_exit 0
+run beats -m ./both.safetensors --format json -o of.ndjson "$SAMPLE.opus" --force
+calibrate beats ./both.safetensors "$SAMPLE.beats"
+expect_exit 0
 
 # confidences that are not there, and songs that cannot be read, fit nothing
 printf '0.0 1\n0.5 2\n' >unsure.beats
@@ -537,7 +586,7 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     cp hook/audio/*.wav bb/0003/audio.wav
     while read -r songs call; do
         # shellcheck disable=SC2086
-        run eval $call --trim 0
+        run eval $call $(trim "$call")
         expect_exit 0
         expect_field files "$songs"
     done <<END

@@ -27,7 +27,7 @@ for format in $FORMATS; do
     done
     # shellcheck disable=SC2086 # words
     set -- $want
-    [ "$(find "$format" -type f | wc -l)" -eq $((2 * $#)) ] ||
+    [ "$(find "$format" -type f ! -name '.*' | wc -l)" -eq $((2 * $#)) ] ||
         fail "$((2 * $#)) files expected"
 done
 

@@ -16,6 +16,39 @@ expect_same chords stdout
 "$MFM" embed a.wav | "$MFM" beats - >stdout
 expect_same beats stdout
 
+# what says nothing of an input: an error where all are such, else a warning
+"$MFM" embed -o states.npy a.wav
+expect_usage chords --rate 25 a.wav
+expect_usage chords --rate 25 --raw s16le:24000:1 states.npy
+expect_usage chords --window 3 states.npy
+expect_usage chords --hop 3 states.npy states.npy
+for call in "--rate 50 a.wav states.npy a.wav" \
+    "--window 8 states.npy a.wav states.npy"; do
+    # shellcheck disable=SC2086 # words
+    run chords --format ndjson --progress never $call
+    expect_exit 0
+    expect_one_line_stderr
+    expect_in_stderr "warning: ${call%% *}"
+done
+cmd="mfm chords --rate 25 <a.wav"
+"$MFM" chords --rate 25 <a.wav >stdout 2>stderr
+rc=$?
+expect_exit 0
+expect_one_line_stderr
+
+# the layer that the heads do not read, where the file beside tells
+run embed --layer 3 -o layer3.npy a.wav
+expect_exit 0
+run chords layer3.npy
+expect_exit 1
+expect_no_stdout
+expect_one_line_stderr
+expect_in_stderr "layer3.npy: holds layer 3, but the heads read 6"
+run embed --layer all -o all.npy a.wav
+run chords all.npy
+expect_exit 0
+expect_same chords stdout
+
 # samples without a header
 for type in s16le f32le; do
     ffmpeg -v error -i a.wav -f $type a.$type </dev/null

@@ -278,6 +278,83 @@ START_TEST(net_front_again)
 }
 END_TEST
 
+/* What a front end gave and learned in two passes. */
+struct learned {
+    float *x, *grad, *all;
+    int64_t n; /* of x */
+    int kept;  /* activations of the first module, behind the forward pass */
+};
+
+static void learn(struct learned *l, int64_t batch, int time, int checkpoint)
+{
+    float *start = xcalloc((size_t)p.all, sizeof(*start));
+    float *mel = grad_noises(2, batch * time * BANDS), *r;
+    struct tensor x = {0}, dx = {0};
+    struct net_front f;
+
+    memset(&f, 0, sizeof(f));
+    memcpy(start, p.value.data, (size_t)p.all * sizeof(*start));
+    ck_assert(!params_zero_grad(&p, NULL));
+    net_front_find(&f, &p, &config);
+    f.checkpoint = checkpoint;
+    ck_assert(!tensor_reserve(&x, be, 3, (int64_t[]){
+                              batch, net_front_frames(&f, time), DIM }, NULL));
+    ck_assert(!tensor_reserve(&dx, be, 3, x.dim, NULL));
+    l->n = tensor_count(&x);
+    r = grad_noises(3, l->n);
+    for (int pass = 0; pass < 2; pass++) {
+        ck_assert(!net_front_forward(&f, &x, mel, batch, time, NULL));
+        l->kept = (f.save[0].c1.data != NULL) + (f.save[0].a.data != NULL) +
+                  (f.save[0].c2.data != NULL) + (f.save[0].c3.data != NULL) +
+                  (f.save[0].y.data != NULL);
+        ck_assert(!tensor_upload(&dx, r, NULL));
+        ck_assert(!net_front_backward(&f, &dx, NULL));
+    }
+    l->x = xcalloc((size_t)l->n, sizeof(*l->x));
+    memcpy(l->x, x.data, (size_t)l->n * sizeof(*l->x));
+    l->grad = xcalloc((size_t)p.trained, sizeof(*l->grad));
+    memcpy(l->grad, p.grad.data, (size_t)p.trained * sizeof(*l->grad));
+    l->all = xcalloc((size_t)p.all, sizeof(*l->all));
+    memcpy(l->all, p.value.data, (size_t)p.all * sizeof(*l->all));
+    memcpy(p.value.data, start, (size_t)p.all * sizeof(*start));
+    free(start);
+    free(mel);
+    free(r);
+    tensor_release(&x);
+    tensor_release(&dx);
+    net_front_release(&f);
+}
+
+static void forget(struct learned *l)
+{
+    free(l->x);
+    free(l->grad);
+    free(l->all);
+}
+
+/* One clip, in f32 in two parts of the channels, and a batch; in bf16 too: what
+ * was kept is of no consequence, to the bit. */
+START_TEST(net_front_checkpoint)
+{
+    struct learned whole, part;
+
+    if (_i / 2 && backend_set_precision(be, PRECISION_BF16, NULL))
+        return;
+    nets_wide_begin(&config, &p, be, 80, 2, 1);
+    learn(&whole, 1 + _i % 2, 9, 0);
+    learn(&part, 1 + _i % 2, 9, 1);
+    ck_assert_int_eq(whole.kept, 5);
+    ck_assert_int_eq(part.kept, 1);
+    ck_assert(grad_norm(whole.grad, p.trained) > 0);
+    ck_assert_mem_eq(whole.x, part.x, (size_t)whole.n * sizeof(float));
+    ck_assert_mem_eq(whole.grad, part.grad,
+                     (size_t)p.trained * sizeof(float));
+    ck_assert_mem_eq(whole.all, part.all, (size_t)p.all * sizeof(float));
+    forget(&whole);
+    forget(&part);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("grad_netfront");
@@ -286,6 +363,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, net_front_gradients, 0, (int)ARRAY_LEN(strides));
     tcase_add_test(t, net_front_again);
+    tcase_add_loop_test(t, net_front_checkpoint, 0, 4);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

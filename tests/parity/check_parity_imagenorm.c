@@ -55,6 +55,67 @@ START_TEST(forward)
 }
 END_TEST
 
+/* Of statistics that are there: here random factors, of either sign. */
+START_TEST(normalise)
+{
+    const int64_t *d = sizes[_i / 2], c = d[3];
+    struct twin x = exact(1, d), y = image_of(NULL, d[0], d[1], d[2], c);
+    struct twin gamma = TWIN(3, c), beta = TWIN(4, c), mean = TWIN(5, c);
+    struct twin inv = TWIN(6, c);
+
+    BOTH(image_normalise, T(y), T(x), T(mean), T(inv), T(gamma), T(beta),
+         _i % 2);
+    BOTH(image_normalise, T(x), T(x), T(mean), T(inv), T(gamma), T(beta),
+         _i % 2); /* in place */
+    SAME_IMAGE(y, rounding);
+    SAME_IMAGE(x, rounding);
+    SAME(mean, 0);
+    SAME(inv, 0);
+    SAME(gamma, 0);
+    SAME(beta, 0);
+}
+END_TEST
+
+/* The second pass gives what the first one did, on either. */
+START_TEST(normalise_again)
+{
+    const int64_t *d = sizes[_i / 2], c = d[3], n = d[0] * d[1] * d[2] * c;
+    struct twin x = exact(1, d), gamma = TWIN(3, c), beta = TWIN(4, c);
+    struct twin mean = TWIN(5, c), inv = TWIN(6, c);
+    struct twin y = image_of(NULL, d[0], d[1], d[2], c);
+    struct twin z = image_of(NULL, d[0], d[1], d[2], c);
+    float *v[2];
+
+    BOTH(image_batch_norm, T(y), T(mean), T(inv), NULL, NULL, T(x), T(gamma),
+         T(beta), 1e-5f, 0.1f, _i % 2);
+    BOTH(image_normalise, T(z), T(x), T(mean), T(inv), T(gamma), T(beta),
+         _i % 2);
+    for (int on = CPU; on <= CUDA; on++) {
+        struct twin rows[2] = { TWIN(7, d[0], d[1], d[2] * c),
+                                TWIN(7, d[0], d[1], d[2] * c) };
+
+        OK(two[on]->ops->image_rows(two[on], &rows[0].t[on], &y.t[on], &err));
+        OK(two[on]->ops->image_rows(two[on], &rows[1].t[on], &z.t[on], &err));
+        for (int i = 0; i < 2; i++) {
+            v[i] = malloc((size_t)n * sizeof(float));
+            OK(tensor_download(v[i], &rows[i].t[on], &err));
+        }
+        ck_assert_mem_eq(v[0], v[1], (size_t)n * sizeof(float));
+        for (int i = 0; i < 2; i++) {
+            free(v[i]);
+            twin_drop(&rows[i]);
+        }
+    }
+    SAME_IMAGE(x, 0);
+    SAME_IMAGE(y, rounding);
+    SAME_IMAGE(z, rounding);
+    twin_drop(&gamma);
+    twin_drop(&beta);
+    twin_drop(&mean);
+    twin_drop(&inv);
+}
+END_TEST
+
 /* y is another image than x made: its signs are the same on both. Where dx is
  * dy, dx is x. */
 START_TEST(backward)
@@ -135,6 +196,8 @@ static void add(Suite *s, const char *name, void (*open)(void))
 
     tcase_add_checked_fixture(tc, open, close_both);
     tcase_add_loop_test(tc, forward, 0, 2 * SIZES);
+    tcase_add_loop_test(tc, normalise, 0, 2 * SIZES);
+    tcase_add_loop_test(tc, normalise_again, 0, 2 * SIZES);
     tcase_add_loop_test(tc, backward, 0, 2 * SIZES);
     tcase_add_test(tc, across);
     suite_add_tcase(s, tc);

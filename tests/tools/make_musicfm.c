@@ -153,7 +153,7 @@ int main(int argc, char **argv)
     struct err err = {0};
 
     if (opt_parse((const struct opt *const[]){ table, NULL }, argc, argv, &n,
-                  &err) || n != 1) {
+                  NULL, &err) || n != 1) {
         fprintf(stderr, "make_musicfm: %s\n",
                 *err.msg ? err.msg : "usage: make_musicfm [--dim N]... OUT.pt");
         return 2;

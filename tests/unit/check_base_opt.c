@@ -25,7 +25,7 @@ static int parse(const char *arg, struct err *err)
 
     snprintf(copy, sizeof(copy), "%s", arg);
     *err = (struct err){0};
-    return opt_parse(tables, 2, argv, &n, err);
+    return opt_parse(tables, 2, argv, &n, NULL, err);
 }
 
 static const struct {
@@ -103,6 +103,26 @@ START_TEST(opt_suggests_nothing)
 }
 END_TEST
 
+START_TEST(opt_notes_what_was_given)
+{
+    const struct opt *tables[] = { own, NULL };
+    char arg[][20] = { "mfm", "-j3", "--form", "text", "x", "--jobs=4" };
+    char *argv[] = { arg[0], arg[1], arg[2], arg[3], arg[4], arg[5], NULL };
+    struct opt_given given = { .n = 0 };
+    int n;
+
+    ck_assert_int_eq(opt_parse(tables, 6, argv, &n, &given, NULL), 0);
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(given.n, 2);
+    ck_assert_str_eq(given.v[0].name, "jobs");
+    ck_assert_str_eq(given.v[0].value, "4");
+    ck_assert_str_eq(given.v[1].name, "format");
+    ck_assert_str_eq(given.v[1].value, "text");
+    ck_assert_str_eq(opt_first_given(&given, "size|format"), "format");
+    ck_assert_ptr_null(opt_first_given(&given, "size|form|time"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base/opt");
@@ -113,6 +133,7 @@ int main(void)
     tcase_add_loop_test(t, opt_suggests, 0,
                         sizeof(mistakes) / sizeof(*mistakes));
     tcase_add_test(t, opt_suggests_nothing);
+    tcase_add_test(t, opt_notes_what_was_given);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

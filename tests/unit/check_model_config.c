@@ -120,6 +120,7 @@ static const struct bad {
     { "[0.5,-1.25]", "[0.5]", ERR_FORMAT, "heads.tag.confidence" },
     { "[0.5,-1.25]", "[-0.5,0]", ERR_FORMAT, "heads.tag.confidence" },
     { "[0.5,-1.25]", "[1,1e9]", ERR_FORMAT, "heads.tag.confidence" },
+    { "[0.5,-1.25]", "[1,0],\"as_in\":[\"x\"]", ERR_FORMAT, "as_in" },
     { "[0.5,-1.25]", "\"x\"", ERR_FORMAT, "heads.tag.confidence" },
     { "[\"x\"]", "[1]", ERR_FORMAT, "heads.tag.classes[0]" },
     { "\"tag\"", "\"structure\"", ERR_FORMAT, "twice" },

@@ -7,13 +7,13 @@
 #include "model/net.h"
 #include "unit.h"
 
-/* Time strides and rate are to be filled in; frames of mel come 100 times a
- * second. */
+/* Rate, channels and time strides are to be filled in; frames of mel come 100
+ * times a second. */
 static const char nets_conformer[] =
     "{\"format\":1,\"name\":\"t\",\"sample_rate\":1200,\"mel\":{\"n_fft\":64,"
     "\"hop\":12,\"bands\":8,\"mean\":0,\"std\":1},\"encoder\":{\"type\":"
     "\"conformer\",\"rate\":%d,\"dim\":12,\"layers\":3,\"heads\":3,\"ffn\":10,"
-    "\"kernel\":5,\"conv_dim\":3,\"time_strides\":[%d,%d]},\"tokens\":[{"
+    "\"kernel\":5,\"conv_dim\":%d,\"time_strides\":[%d,%d]},\"tokens\":[{"
     "\"type\":\"random\",\"stack\":%d,\"dim\":3,\"codes\":8}],\"window\":1,"
     "\"heads\":{}}";
 
@@ -48,14 +48,21 @@ static inline void nets_begin(struct model_config *c, struct params *p,
     }
 }
 
+static inline void nets_wide_begin(struct model_config *c, struct params *p,
+                                   struct backend *be, int channels,
+                                   int stride0, int stride1)
+{
+    int hop = stride0 * stride1;
+
+    nets_begin(c, p, be, xasprintf(nets_conformer, 100 / hop, channels,
+                                   stride0, stride1, hop));
+}
+
 static inline void nets_conformer_begin(struct model_config *c,
                                         struct params *p, struct backend *be,
                                         int stride0, int stride1)
 {
-    int hop = stride0 * stride1;
-
-    nets_begin(c, p, be, xasprintf(nets_conformer, 100 / hop, stride0, stride1,
-                                   hop));
+    nets_wide_begin(c, p, be, 3, stride0, stride1);
 }
 
 static inline void nets_bert_begin(struct model_config *c, struct params *p,

@@ -292,6 +292,7 @@ static int cpu_set_precision(struct backend *be, enum precision p,
                        "the CPU computes in f32 or bf16",
                        p == PRECISION_TF32 ? "tf32" : "fp16");
     cpu_drop_all_copies(cpu_of(be));
+    be->image_channels = p == PRECISION_F32 ? cpu_of(be)->block : 0;
     return 0;
 }
 
@@ -355,6 +356,7 @@ static const struct backend_ops cpu_ops = {
     .image_conv_dx = cpu_image_conv_dx,
     .image_conv_dw = cpu_image_conv_dw,
     .image_batch_norm = cpu_image_batch_norm,
+    .image_normalise = cpu_image_normalise,
     .image_batch_norm_backward = cpu_image_batch_norm_backward,
     .image_add_relu = cpu_image_add_relu,
     .image_relu_backward = cpu_image_relu_backward,
@@ -411,6 +413,7 @@ int backend_cpu_open(struct backend **out, int threads, struct err *err)
     cpu->base.image_bytes = 20 << 20;
     cpu->block = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core
                      ? 16 : 8;
+    cpu->base.image_channels = cpu->block;
     if (threads > 0)
         omp_set_num_threads(threads);
     describe(cpu->base.device, sizeof(cpu->base.device));

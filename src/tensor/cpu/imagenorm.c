@@ -291,6 +291,31 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
     return 0;
 }
 
+int cpu_image_normalise(struct backend *be, struct tensor *y,
+                        const struct tensor *x, const struct tensor *mean,
+                        const struct tensor *inv_std,
+                        const struct tensor *gamma, const struct tensor *beta,
+                        int relu, struct err *err)
+{
+    struct cpu_image m = cpu_image_of(cpu_of(be), x);
+    struct spans s = spans_of(&m);
+    struct sums w;
+
+    assert(tensor_count(y) == tensor_count(x));
+    assert(tensor_count(gamma) == m.c && tensor_count(beta) == m.c);
+    assert(tensor_count(mean) == m.c && tensor_count(inv_std) == m.c);
+    TRY(sums_init(&w, cpu_of(be), &s, err));
+    for (int64_t c = 0; c < m.c; c++) {
+        w.lane[0][c] = mean->data[c];
+        w.lane[1][c] = inv_std->data[c] * gamma->data[c];
+        w.lane[2][c] = beta->data[c];
+    }
+    #pragma omp parallel for
+    for (int64_t i = 0; i < s.n; i++)
+        span_normalise(&w, &s, y, x, i, relu);
+    return 0;
+}
+
 /* ---- backward ---- */
 
 /* Sums of the gradient and of its product with the normalised values. */

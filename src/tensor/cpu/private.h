@@ -331,6 +331,11 @@ int cpu_image_batch_norm(struct backend *be, struct tensor *y,
                          struct tensor *running_var, const struct tensor *x,
                          const struct tensor *gamma, const struct tensor *beta,
                          float eps, float momentum, int relu, struct err *err);
+int cpu_image_normalise(struct backend *be, struct tensor *y,
+                        const struct tensor *x, const struct tensor *mean,
+                        const struct tensor *inv_std,
+                        const struct tensor *gamma, const struct tensor *beta,
+                        int relu, struct err *err);
 int cpu_image_batch_norm_backward(struct backend *be, struct tensor *dx,
                                   struct tensor *dgamma, struct tensor *dbeta,
                                   const struct tensor *dy,

@@ -229,6 +229,7 @@ static const struct backend_ops ops = {
     .image_conv = cuda_image_conv, .image_conv_dx = cuda_image_conv_dx,
     .image_conv_dw = cuda_image_conv_dw,
     .image_batch_norm = cuda_image_batch_norm,
+    .image_normalise = cuda_image_normalise,
     .image_batch_norm_backward = cuda_image_batch_norm_backward,
     .image_add_relu = cuda_image_add_relu,
     .image_relu_backward = cuda_image_relu_backward,

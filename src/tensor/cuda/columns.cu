@@ -156,6 +156,15 @@ __global__ void column_statistics(struct columns_forward f, float *coef,
     }
 }
 
+/* The same of statistics that are there. */
+__global__ void column_known(struct columns_forward f, float *coef, int64_t n)
+{
+    FOR_EACH(i, n) {
+        coef[i] = f.mean[i];
+        coef[n + i] = f.inv_std[i] * f.gamma[i];
+    }
+}
+
 /* ---- y = (x - mean) * factor + beta ---- */
 
 template <int K, class V, int N>
@@ -244,6 +253,17 @@ static int moments_across(struct cuda *c, double *dev, int64_t count, double *n,
 }
 
 template <class V, int N>
+static int apply_of(struct cuda *c, const struct columns_forward *f,
+                    const struct cut *k, const float *coef, struct err *err)
+{
+    dim3 block((unsigned)k->tx, (unsigned)k->ty);
+    auto apply = column_apply<V, N>;
+
+    return LAUNCH(apply, blocks_of(k), block, 0, (V *)f->y, (const V *)f->x,
+                  coef, f->beta, *k, f->relu ? 0.0f : -INFINITY);
+}
+
+template <class V, int N>
 static int forward_of(struct cuda *c, const struct columns *s,
                       const struct columns_forward *f, struct err *err)
 {
@@ -252,7 +272,6 @@ static int forward_of(struct cuda *c, const struct columns *s,
     double n = (double)(s->rows * s->each);
     dim3 block((unsigned)k.tx, (unsigned)k.ty);
     auto moments = column_moments<V, N>;
-    auto apply = column_apply<V, N>;
     struct work w;
 
     TRY(work_of(c, &k, &w, err));
@@ -263,18 +282,33 @@ static int forward_of(struct cuda *c, const struct columns *s,
         TRY(moments_across(c, w.sum, all, &n, err));
     TRY(LAUNCH(column_statistics, cuda_grid(c, all), BLOCK, 0, *f, w.coef,
                (const double *)w.sum, n, *s));
-    return LAUNCH(apply, blocks_of(&k), block, 0, (V *)f->y, (const V *)f->x,
-                  (const float *)w.coef, f->beta, k,
-                  f->relu ? 0.0f : -INFINITY);
+    return apply_of<V, N>(c, f, &k, w.coef, err);
+}
+
+template <class V, int N>
+static int known_of(struct cuda *c, const struct columns *s,
+                    const struct columns_forward *f, struct err *err)
+{
+    struct cut k = cut_of(c, s, N, FORWARD);
+    struct work w;
+
+    TRY(work_of(c, &k, &w, err));
+    TRY(LAUNCH(column_known, cuda_grid(c, s->c), BLOCK, 0, *f, w.coef, s->c));
+    return apply_of<V, N>(c, f, &k, w.coef, err);
 }
 
 template <class V>
 static int forward_by(struct cuda *c, const struct columns *s,
-                      const struct columns_forward *f, struct err *err)
+                      const struct columns_forward *f, int known,
+                      struct err *err)
 {
+    enum { WIDE = 16 / (int)sizeof(V) };
+
     if (pack_fits((const V *)f->x, s->c) && pack_fits((V *)f->y, s->c))
-        return forward_of<V, 16 / (int)sizeof(V)>(c, s, f, err);
-    return forward_of<V, 1>(c, s, f, err);
+        return known ? known_of<V, WIDE>(c, s, f, err)
+                     : forward_of<V, WIDE>(c, s, f, err);
+    return known ? known_of<V, 1>(c, s, f, err)
+                 : forward_of<V, 1>(c, s, f, err);
 }
 
 int cuda_columns(struct cuda *c, const struct columns *s,
@@ -282,5 +316,14 @@ int cuda_columns(struct cuda *c, const struct columns *s,
 {
     if (!s->windows || !s->rows || !s->c)
         return 0;
-    CUDA_IMAGE_CALL(c, *s, forward_by<V>(c, s, f, err));
+    CUDA_IMAGE_CALL(c, *s, forward_by<V>(c, s, f, 0, err));
+}
+
+int cuda_columns_apply(struct cuda *c, const struct columns *s,
+                       const struct columns_forward *f, struct err *err)
+{
+    assert(s->windows == 1 && s->each == 1);
+    if (!s->rows || !s->c)
+        return 0;
+    CUDA_IMAGE_CALL(c, *s, forward_by<V>(c, s, f, 1, err));
 }

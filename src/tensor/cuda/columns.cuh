@@ -33,6 +33,9 @@ struct columns_backward {
 
 int cuda_columns(struct cuda *c, const struct columns *s,
                  const struct columns_forward *f, struct err *err);
+/* y alone, of mean and inv_std as they are; one window, each 1. */
+int cuda_columns_apply(struct cuda *c, const struct columns *s,
+                       const struct columns_forward *f, struct err *err);
 int cuda_columns_backward(struct cuda *c, const struct columns *s,
                           const struct columns_backward *b, struct err *err);
 

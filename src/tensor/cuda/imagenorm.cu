@@ -44,6 +44,29 @@ int cuda_image_batch_norm(struct backend *be, struct tensor *y,
     return cuda_columns(cuda_of(be), &s, &f, err);
 }
 
+int cuda_image_normalise(struct backend *be, struct tensor *y,
+                         const struct tensor *x, const struct tensor *mean,
+                         const struct tensor *inv_std,
+                         const struct tensor *gamma, const struct tensor *beta,
+                         int relu, struct err *err)
+{
+    struct cuda_image m = cuda_image_of(cuda_of(be), x);
+    struct columns s = columns_of(&m);
+    struct columns_forward f = {};
+
+    assert(tensor_count(y) == tensor_count(x));
+    assert(tensor_count(gamma) == m.c && tensor_count(beta) == m.c);
+    assert(tensor_count(mean) == m.c && tensor_count(inv_std) == m.c);
+    f.y = y->data;
+    f.x = m.data;
+    f.mean = mean->data;
+    f.inv_std = inv_std->data;
+    f.gamma = gamma->data;
+    f.beta = beta->data;
+    f.relu = relu;
+    return cuda_columns_apply(cuda_of(be), &s, &f, err);
+}
+
 int cuda_image_batch_norm_backward(struct backend *be, struct tensor *dx,
                                    struct tensor *dgamma, struct tensor *dbeta,
                                    const struct tensor *dy,

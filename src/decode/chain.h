@@ -1,0 +1,56 @@
+/* chain.h - from what heads say of a song to its labels, in the order beats,
+ * chords, then the others: each task hears of those before it.
+ *
+ * Who labels songs goes this way, whatever the labels are for, so that they are
+ * the same. */
+#ifndef DECODE_CHAIN_H
+#define DECODE_CHAIN_H
+
+#include "annot/annot.h"
+#include "base/err.h"
+#include "decode/dbn.h"
+#include "decode/frames.h"
+#include "decode/vocab.h"
+
+/* What is known of the song so far; {0} to begin with. Borrowed from the calls
+ * below, of which each sets its own. */
+struct chain {
+    const struct beats *beats; /* NULL: not tracked */
+    struct posterior chords;   /* prob NULL: not known */
+};
+
+/* The classes "beat" and "downbeat" of p as activations *act (p->frames.n, 2),
+ * which the caller frees; a class that is not there is 0 throughout.
+ * ERR_NOMEM. */
+int chain_activations(float **act, const struct posterior *p, struct err *err);
+
+/* Appends to out, which is empty, the beats of act (n, 2) by dbn_decode. Then
+ * by how much is asked for: they are halved where they are twice too fast
+ * (beats_halve), and none is left where there are hardly any
+ * (beats_are_heard). */
+enum chain_beats {
+    CHAIN_AS_TRACKED,
+    CHAIN_HALVED,
+    CHAIN_HALVED_HEARD
+};
+int chain_beats(struct chain *k, struct beats *out, const float *act, size_t n,
+                const struct dbn_config *c, enum chain_beats how,
+                struct err *err);
+
+/* chords_decode of p, folded into a smaller vocabulary (fold; NULL: as it is);
+ * changes near a beat move to it. p outlives the chain. */
+int chain_chords(struct chain *k, struct segments *out,
+                 const struct posterior *p, const struct vocab *fold,
+                 struct err *err);
+
+/* section_decode with the usual peaks; in p each frame has one value more than
+ * classes, the last, which is the probability of a boundary. */
+int chain_structure(const struct chain *k, struct segments *out,
+                    const struct posterior *p, int boundaries_only,
+                    struct err *err);
+
+/* key_vote. */
+int chain_key(const struct chain *k, struct key *out,
+              const struct posterior *p, struct err *err);
+
+#endif
