@@ -86,22 +86,18 @@ struct some {
     int64_t first, n;
 };
 
-static int64_t some_count(const struct net_front *f, const struct tensor *x)
-{
-    int64_t least = f->p->be->image_channels;
-
-    if (x->dim[3] > 1 || x->dim[0] > 1 || !least)
-        return f->channels;
-    return (64 + least - 1) / least * least;
-}
-
+/* Those from first on of what a convolution of x gives. The last ones are not
+ * fewer than the others: one channel alone would be another kind of image. */
 static struct some some_at(const struct net_front *f, const struct tensor *x,
                            int64_t first)
 {
-    struct some s = { first, some_count(f, x) };
+    enum { CHANNELS = 64 };
+    int64_t least = f->p->be->image_channels;
+    struct some s = { first, f->channels - first };
 
-    if (s.n > f->channels - first)
-        s.n = f->channels - first;
+    if (x->dim[3] > 1 || x->dim[0] > 1 || !least || s.n < 2 * CHANNELS)
+        return s;
+    s.n = (CHANNELS + least - 1) / least * least;
     return s;
 }
 
@@ -305,14 +301,14 @@ static int room(struct net_front *f, int i, const struct step *t,
     return 0;
 }
 
-/* Channels s of what convolution t gave: of kept, or made in f->part[0] with
- * f->taps, which load_some prepares. */
+/* Before conv_again. */
 static int load_some(struct net_front *f, const struct step *t,
                      const struct tensor *kept, struct err *err)
 {
     return kept->data ? 0 : load_taps(f, t->c, err);
 }
 
+/* Channels s of what convolution t gave: of kept, or made in f->part[0]. */
 static int conv_again(struct net_front *f, const struct step *t,
                       struct tensor *out, const struct tensor *kept,
                       struct some s, struct err *err)

@@ -340,7 +340,7 @@ START_TEST(net_front_checkpoint)
 
     if (_i / 2 && backend_set_precision(be, PRECISION_BF16, NULL))
         return;
-    nets_wide_begin(&config, &p, be, 80, 2, 1);
+    nets_wide_begin(&config, &p, be, 129, 2, 1);
     learn(&whole, 1 + _i % 2, 9, 0);
     learn(&part, 1 + _i % 2, 9, 1);
     ck_assert_int_eq(whole.kept, 5);
