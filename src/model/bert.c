@@ -419,9 +419,9 @@ int bert_layer(struct bert *b, int k, struct tensor *x, struct err *err)
     struct tensor *same[4] = { &b->h, &b->q, &b->k, &b->v };
 
     for (int i = 0; i < 4; i++)
-        TRY(tensor_reserve(same[i], b->be, 3, x->dim, err));
-    TRY(tensor_reserve(&b->wide, b->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
-                       b->config->ffn }, err));
+        TRY(tensor_reserve_narrow(same[i], b->be, 3, x->dim, err));
+    TRY(tensor_reserve_narrow(&b->wide, b->be, 3, (int64_t[]){ x->dim[0],
+                              x->dim[1], b->config->ffn }, err));
     if (b->config->bert.norm == BERT_PRE_NORM) {
         TRY(block_norm_forward(&l->attn_norm, &b->h, x, err));
         TRY(attend(b, l, x, &b->h, err));

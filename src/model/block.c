@@ -220,8 +220,8 @@ static int ffn_forward(const struct block_ffn *f, struct block_work *w,
                        struct tensor *x, struct err *err)
 {
     TRY(block_norm_forward(&f->norm, &w->h, x, err));
-    TRY(tensor_reserve(&w->wide, x->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
-                       f->up.weight.dim[0] }, err));
+    TRY(tensor_reserve_narrow(&w->wide, x->be, 3, (int64_t[]){ x->dim[0],
+                              x->dim[1], f->up.weight.dim[0] }, err));
     TRY(block_linear_forward(&f->up, &w->wide, &w->h, swish, err));
     return block_linear_forward(&f->down, x, &w->wide, half_residual, err);
 }
@@ -246,8 +246,8 @@ static int conv_forward(const struct block *b, struct block_work *w,
     const struct backend_ops *ops = x->be->ops;
 
     TRY(block_norm_forward(&b->conv_norm, &w->h, x, err));
-    TRY(tensor_reserve(&w->wide, x->be, 3, (int64_t[]){ x->dim[0], x->dim[1],
-                       2 * x->dim[2] }, err));
+    TRY(tensor_reserve_narrow(&w->wide, x->be, 3, (int64_t[]){ x->dim[0],
+                              x->dim[1], 2 * x->dim[2] }, err));
     TRY(ops->matmul(x->be, &w->wide, &w->h, &b->expand, NULL, plain, err));
     TRY(ops->glu(x->be, &w->h, &w->wide, err));
     TRY(ops->depthwise(x->be, &w->r, &w->h, &b->taps, &b->shift, ACT_SWISH,
@@ -261,7 +261,7 @@ int block_forward(const struct block *b, struct block_work *w,
     struct tensor *same[5] = { &w->h, &w->r, &w->q, &w->k, &w->v };
 
     for (int i = 0; i < 5; i++)
-        TRY(tensor_reserve(same[i], x->be, 3, x->dim, err));
+        TRY(tensor_reserve_narrow(same[i], x->be, 3, x->dim, err));
     TRY(ffn_forward(&b->ffn[0], w, x, err));
     TRY(attn_forward(b, w, x, heads, err));
     TRY(conv_forward(b, w, x, err));

@@ -37,7 +37,7 @@ struct block {
     struct block_norm final;
 };
 
-/* Activations that all blocks share, for up to so many frames. */
+/* Activations that all blocks share, for up to so many frames; narrow. */
 struct block_work {
     struct tensor h, r, q, k, v; /* (B, T, D) */
     struct tensor wide;          /* (B, T, max(F, 2 D)) */

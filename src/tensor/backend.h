@@ -35,6 +35,7 @@ enum precision {
 struct backend {
     const struct backend_ops *ops;
     enum precision precision; /* backend_set_precision */
+    int narrow; /* narrow tensors hold 16-bit values of that precision */
     /* What suits the device: windows of a recording to run side by side, and
      * bytes of an image to convolve at a time. */
     int windows;
@@ -88,7 +89,8 @@ struct backend_ops {
     int (*download)(struct backend *be, float *host, const float *dev,
                     int64_t n, struct err *err);
 
-    /* ---- linear: y (R, M), x (R, K), w (M, K), bias (M) or NULL ---- */
+    /* ---- linear: y (R, M), x (R, K), w (M, K), bias (M) or NULL; x may be
+     * narrow (tensor.h), and y where nothing is added to it or scaled ---- */
     int (*matmul)(struct backend *be, struct tensor *y, const struct tensor *x,
                   const struct tensor *w, const struct tensor *bias,
                   struct matmul_opts opts, struct err *err);
@@ -111,28 +113,33 @@ struct backend_ops {
                          const struct tensor *x, int64_t first,
                          struct err *err);
 
-    /* ---- over the last dimension C; gamma, beta (C); in place ---- */
+    /* ---- over the last dimension C; gamma, beta (C); y may be narrow, or x:
+     * in place ---- */
     int (*layer_norm)(struct backend *be, struct tensor *y,
                       const struct tensor *x, const struct tensor *gamma,
                       const struct tensor *beta, float eps, struct err *err);
 
-    /* ---- gated linear unit: y (R, C) = x[:, :C] * sigmoid(x[:, C:]) ---- */
+    /* ---- gated linear unit: y (R, C) = x[:, :C] * sigmoid(x[:, C:]); both
+     * may be narrow ---- */
     int (*glu)(struct backend *be, struct tensor *y, const struct tensor *x,
                struct err *err);
 
     /* ---- rotary position: y, x (B, T, heads*d), each head's halves rotated
-     * by t * base^(-2i/d); Su et al. 2021, eq. 34, half-split pairs ---- */
+     * by t * base^(-2i/d); Su et al. 2021, eq. 34, half-split pairs; both may
+     * be narrow ---- */
     int (*rotary)(struct backend *be, struct tensor *y, const struct tensor *x,
                   int heads, float base, struct err *err);
 
     /* ---- softmax(q k^T / sqrt(d)) v for each head; y, q, k, v (B, T,
-     * heads*d); never T x T in memory; y may be q ---- */
+     * heads*d); never T x T in memory; y may be q. k and v may be narrow, q
+     * and y both ---- */
     int (*attention)(struct backend *be, struct tensor *y,
                      const struct tensor *q, const struct tensor *k,
                      const struct tensor *v, int heads, struct err *err);
 
     /* ---- depthwise convolution over T, 'same': y, x (B, T, C), w (K, C) with
-     * odd K, bias (C); y = act(sum_k w[k] x[t + k - K/2] + bias) ---- */
+     * odd K, bias (C); y = act(sum_k w[k] x[t + k - K/2] + bias); y and x may
+     * be narrow ---- */
     int (*depthwise)(struct backend *be, struct tensor *y,
                      const struct tensor *x, const struct tensor *w,
                      const struct tensor *bias, enum act act, struct err *err);
@@ -166,8 +173,8 @@ struct backend_ops {
                            const struct tensor *w, struct matmul_opts opts,
                            struct err *err);
 
-    /* ---- y = act(x); dx = dy * act'(x), x before the activation. In
-     * place. ---- */
+    /* ---- y = act(x), where y, or both, may be narrow; dx = dy * act'(x), x
+     * before the activation. In place. ---- */
     int (*act)(struct backend *be, struct tensor *y, const struct tensor *x,
                enum act act, struct err *err);
     int (*act_backward)(struct backend *be, struct tensor *dx,
@@ -195,8 +202,8 @@ struct backend_ops {
 
     /* ---- attention that also writes lse (B, heads, T), the logarithm of each
      * row's sum of exponentials, for the backward pass (FlashAttention-2, Dao
-     * 2023, algorithms 1 and 2). y may not be q here. dq, dk, dv are
-     * written. ---- */
+     * 2023, algorithms 1 and 2). y may not be q here. dq, dk, dv are written.
+     * y, q, k, v may be narrow as above. ---- */
     int (*attention_save)(struct backend *be, struct tensor *y,
                           struct tensor *lse, const struct tensor *q,
                           const struct tensor *k, const struct tensor *v,

@@ -110,7 +110,7 @@ int module_read(struct module_about *a, const char *path, struct err *err)
     if (!found)
         return err_set(err, ERR_UNSUPPORTED, "%s is not mfm's CUDA module, or "
                        "is cut off: install it, or use --device cpu", path);
-    if (desc[2] != sizeof(struct backend_ops))
+    if (desc[2] != MODULE_INTERFACE)
         return err_set(err, ERR_UNSUPPORTED, "%s is of another version of mfm: "
                        "install that of %s, or use --device cpu", path,
                        MFM_VERSION);

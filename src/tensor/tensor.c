@@ -36,14 +36,33 @@ static int reserve(struct tensor *t, struct backend *be, int ndim,
     return 0;
 }
 
-int tensor_reserve(struct tensor *t, struct backend *be, int ndim,
-                   const int64_t *dim, struct err *err)
+static int64_t count(int ndim, const int64_t *dim)
 {
     int64_t n = 1;
 
     for (int i = 0; i < ndim; i++)
         n *= dim[i];
+    return n;
+}
+
+int tensor_reserve(struct tensor *t, struct backend *be, int ndim,
+                   const int64_t *dim, struct err *err)
+{
+    int64_t n = count(ndim, dim);
+
     return reserve(t, be, ndim, dim, n ? n : 1, err);
+}
+
+int tensor_reserve_narrow(struct tensor *t, struct backend *be, int ndim,
+                          const int64_t *dim, struct err *err)
+{
+    int64_t n = count(ndim, dim);
+
+    if (!be->narrow)
+        return tensor_reserve(t, be, ndim, dim, err);
+    TRY(reserve(t, be, ndim, dim, n / 2 + 1, err));
+    t->narrow = 1;
+    return 0;
 }
 
 int tensor_reserve_image(struct tensor *t, struct backend *be, int64_t h,
@@ -73,7 +92,9 @@ struct tensor tensor_view(const struct tensor *base, int64_t offset, int ndim,
     struct tensor t;
 
     set_shape(&t, base->be, ndim, dim);
-    t.data = base->data + offset;
+    t.narrow = base->narrow;
+    t.data = t.narrow ? (float *)((uint16_t *)base->data + offset)
+                      : base->data + offset;
     return t;
 }
 
@@ -86,20 +107,12 @@ void tensor_release(struct tensor *t)
 
 int64_t tensor_count(const struct tensor *t)
 {
-    int64_t n = 1;
-
-    for (int i = 0; i < t->ndim; i++)
-        n *= t->dim[i];
-    return n;
+    return count(t->ndim, t->dim);
 }
 
 int64_t tensor_rows(const struct tensor *t)
 {
-    int64_t n = 1;
-
-    for (int i = 0; i + 1 < t->ndim; i++)
-        n *= t->dim[i];
-    return n;
+    return count(t->ndim - 1, t->dim);
 }
 
 int64_t tensor_cols(const struct tensor *t)
@@ -109,10 +122,12 @@ int64_t tensor_cols(const struct tensor *t)
 
 int tensor_upload(struct tensor *t, const float *host, struct err *err)
 {
+    assert(!t->narrow);
     return t->be->ops->upload(t->be, t->data, host, tensor_count(t), err);
 }
 
 int tensor_download(float *host, const struct tensor *t, struct err *err)
 {
+    assert(!t->narrow);
     return t->be->ops->download(t->be, host, t->data, tensor_count(t), err);
 }

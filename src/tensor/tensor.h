@@ -2,10 +2,16 @@
  *
  * A bare float pointer in mfm is host memory; device memory is only reached
  * through a struct tensor and the operations of its backend. Tensors are dense
- * and row-major, the last dimension fastest. The one exception are images, made
+ * and row-major, the last dimension fastest. One exception are images, made
  * by tensor_alloc_image: shape (H, W, C), with the memory order left to the
  * backend (oneDNN wants channels in blocks); only conv2d and image_flatten read
- * them. A (H, W, 1) image is plain row-major on every backend. */
+ * them. A (H, W, 1) image is plain row-major on every backend.
+ *
+ * Narrow tensors, made by tensor_reserve_narrow, are for what is rounded to
+ * operands of a product in any case: where the backend computes in 16 bit on
+ * memory of its own (struct backend, narrow) they hold 16-bit values, else f32.
+ * Only operations that say so (backend.h) take them; nothing moves them to the
+ * host or back. */
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 
@@ -22,7 +28,8 @@ struct tensor {
     int ndim;
     int64_t dim[TENSOR_MAX_DIMS];
     float *data; /* device memory */
-    int64_t cap; /* elements that data owns; 0: borrowed or a view */
+    int64_t cap; /* floats that data owns; 0: borrowed or a view */
+    int narrow;  /* 16-bit values lie at data */
 };
 
 /* Gives t this shape; memory is only allocated (and not cleared) if t owns too
@@ -30,6 +37,8 @@ struct tensor {
  * or from an earlier call. ERR_NOMEM or ERR_DEVICE. */
 int tensor_reserve(struct tensor *t, struct backend *be, int ndim,
                    const int64_t *dim, struct err *err);
+int tensor_reserve_narrow(struct tensor *t, struct backend *be, int ndim,
+                          const int64_t *dim, struct err *err);
 int tensor_reserve_image(struct tensor *t, struct backend *be, int64_t h,
                          int64_t w, int64_t c, struct err *err);
 /* A batch of images (B, H, W, C), for training. */

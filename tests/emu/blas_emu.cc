@@ -33,11 +33,27 @@ static float operand(const void *p, int64_t i, enum operand o)
                            ~0x1fffu);
 }
 
+/* Of d and bias. */
+static float value(const struct gemm *g, const void *p, int64_t i)
+{
+    return operand(p, i, g->narrow ? g->operand : OPERAND_F32);
+}
+
+static void put(const struct gemm *g, int64_t i, double v)
+{
+    if (g->narrow && g->operand == OPERAND_BF16)
+        ((bf16 *)g->d)[i] = from_float<bf16>((float)v);
+    else if (g->narrow)
+        ((f16 *)g->d)[i] = from_float<f16>((float)v);
+    else
+        ((float *)g->d)[i] = (float)v;
+}
+
 static void one(const struct gemm *g, int64_t at)
 {
     for (int64_t i = 0; i < g->m; i++)
         for (int64_t j = 0; j < g->n; j++) {
-            float *d = g->d + at * g->stride_d + i * g->ldd + j;
+            int64_t to = at * g->stride_d + i * g->ldd + j;
             double sum = 0;
 
             for (int64_t k = 0; k < g->k; k++) {
@@ -47,8 +63,8 @@ static void one(const struct gemm *g, int64_t at)
                 sum += (double)operand(g->a, at * g->stride_a + a, g->operand) *
                        operand(g->b, at * g->stride_b + b, g->operand);
             }
-            *d = (float)(g->alpha * sum + (g->beta ? g->beta * *d : 0) +
-                         (g->bias ? g->bias[j] : 0));
+            sum = g->alpha * sum + (g->bias ? value(g, g->bias, j) : 0);
+            put(g, to, sum + (g->beta ? g->beta * value(g, g->d, to) : 0));
         }
 }
 

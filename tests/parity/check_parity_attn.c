@@ -57,6 +57,36 @@ START_TEST(attention_shapes)
 }
 END_TEST
 
+/* Narrow tensors, which are read as they lie where d is the width of a tile. */
+START_TEST(attention_narrow)
+{
+    int64_t b = shapes[_i].batch, t = shapes[_i].time;
+    int heads = (int)shapes[_i].heads;
+    int64_t n = heads * shapes[_i].d;
+    struct twin q = NARROW(1, b, t, n), k = NARROW(2, b, t, n);
+    struct twin v = NARROW(3, b, t, n), dy = TWIN(4, b, t, n);
+    struct twin y = NARROW(5, b, t, n), lse = TWIN(6, b, heads, t);
+    struct twin f = TWIN(7, b, t, n), dq = TWIN(8, b, t, n);
+    struct twin dk = TWIN(9, b, t, n), dv = TWIN(10, b, t, n);
+
+    BOTH(attention_save, T(y), T(lse), T(q), T(k), T(v), heads);
+    BOTH(attention_backward, T(dq), T(dk), T(dv), T(dy), T(y), T(lse), T(q),
+         T(k), T(v), heads);
+    BOTH(attention, T(f), T(f), T(k), T(v), heads); /* only k and v */
+    BOTH(attention, T(q), T(q), T(k), T(v), heads);
+    SAME(y, tolerance);
+    SAME(f, tolerance);
+    SAME(q, tolerance);
+    SAME(lse, tolerance);
+    SAME(dq, tolerance_back);
+    SAME(dk, tolerance_back);
+    SAME(dv, tolerance_back);
+    SAME(k, 0);
+    SAME(v, 0);
+    twin_drop(&dy);
+}
+END_TEST
+
 /* Values of the device with an rms of at most this; not NaN. */
 static void small(struct twin *w, double most)
 {
@@ -210,6 +240,7 @@ static void add(Suite *s, const char *name, void (*open)(void))
     tcase_add_checked_fixture(tc, open, close_both);
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, attention_shapes, 0, SHAPES);
+    tcase_add_loop_test(tc, attention_narrow, 0, SHAPES);
     tcase_add_test(tc, attention_one_key);
     tcase_add_test(tc, attention_unaligned);
     tcase_add_test(tc, attention_limits);

@@ -25,6 +25,21 @@ START_TEST(depthwise_forward)
 }
 END_TEST
 
+START_TEST(depthwise_narrow)
+{
+    const int64_t *d = sizes[_i / 2];
+    struct twin x = NARROW(1, d[0], d[1], d[2]);
+    struct twin y = NARROW(2, d[0], d[1], d[2]);
+    struct twin w = TWIN(3, d[3], d[2]), b = TWIN(4, d[2]);
+
+    BOTH(depthwise, T(y), T(x), T(w), T(b), _i % 2 ? ACT_SWISH : ACT_NONE);
+    SAME(y, narrow_error());
+    SAME(x, 0);
+    twin_drop(&w);
+    twin_drop(&b);
+}
+END_TEST
+
 START_TEST(depthwise_gradients)
 {
     const int64_t *d = sizes[_i];
@@ -57,6 +72,15 @@ START_TEST(depthwise_many_tiles)
 }
 END_TEST
 
+static void add_narrow(Suite *s, const char *name, void (*open)(void))
+{
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, open, close_both);
+    tcase_add_loop_test(tc, depthwise_narrow, 0, 2 * SIZES);
+    suite_add_tcase(s, tc);
+}
+
 int main(void)
 {
     Suite *s = suite_create("parity_depthwise");
@@ -69,5 +93,7 @@ int main(void)
     tcase_add_loop_test(tc, depthwise_gradients, 0, SIZES);
     tcase_add_test(tc, depthwise_many_tiles);
     suite_add_tcase(s, tc);
+    add_narrow(s, "narrow, bf16", open_bf16);
+    add_narrow(s, "narrow, fp16", open_fp16);
     return unit_run(s);
 }

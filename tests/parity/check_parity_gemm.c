@@ -26,6 +26,52 @@ START_TEST(matmul_options)
 }
 END_TEST
 
+/* y narrow: rounded before the activation and behind it. x narrow: not rounded
+ * once more. Rows of 40 are read 8 values at a time, those of 37 are not. */
+START_TEST(matmul_narrow)
+{
+    struct matmul_opts o = { .act = (enum act)(_i % 4) };
+    int64_t n = _i & 8 ? 37 : 40;
+    struct twin x = NARROW(1, 3, 11, 72), w = TWIN(2, n, 72), b = TWIN(3, n);
+    struct twin y = NARROW(4, 3, 11, n), z = TWIN(5, 3, 11, n);
+    struct twin f = TWIN(6, 3, 11, 72), u = NARROW(7, 3, 11, n);
+
+    BOTH(matmul, T(y), T(x), T(w), _i & 4 ? NULL : T(b), o);
+    BOTH(matmul, T(z), T(x), T(w), _i & 4 ? NULL : T(b), o);
+    BOTH(matmul, T(u), T(f), T(w), _i & 4 ? NULL : T(b), o);
+    SAME(y, tolerance + 2 * narrow_error());
+    SAME(z, tolerance);
+    SAME(u, tolerance + 2 * narrow_error());
+    SAME(x, 0);
+    twin_drop(&w);
+    twin_drop(&b);
+    twin_drop(&f);
+}
+END_TEST
+
+/* What is ready of an f32 operand is not when a narrow product is written where
+ * it lies. */
+START_TEST(matmul_narrow_over_ready)
+{
+    struct matmul_opts o = {0};
+    struct twin x = TWIN(1, 8, 16), w = TWIN(2, 16, 16), y = TWIN(3, 8, 16);
+    struct twin z = TWIN(4, 8, 16);
+
+    for (int on = CPU; on <= CUDA; on++) {
+        struct tensor over = x.t[on];
+
+        OK(two[on]->ops->matmul(two[on], T(y), T(x), T(w), NULL, o, &err));
+        over.narrow = two[on]->narrow;
+        OK(two[on]->ops->matmul(two[on], &over, T(y), T(w), NULL, o, &err));
+        OK(two[on]->ops->matmul(two[on], T(z), &over, T(w), NULL, o, &err));
+    }
+    SAME(y, tolerance);
+    SAME(z, 2 * tolerance + 2 * narrow_error());
+    twin_drop(&x);
+    twin_drop(&w);
+}
+END_TEST
+
 START_TEST(matmul_gradients)
 {
     struct matmul_opts o = { .scale = _i & 1 ? 0.5f : 0, .accumulate = _i & 2 };
@@ -79,6 +125,8 @@ static void add(Suite *s, const char *name, void (*open)(void))
 
     tcase_add_checked_fixture(tc, open, close_both);
     tcase_add_loop_test(tc, matmul_options, 0, 32);
+    tcase_add_loop_test(tc, matmul_narrow, 0, 16);
+    tcase_add_test(tc, matmul_narrow_over_ready);
     tcase_add_loop_test(tc, matmul_gradients, 0, 8);
     tcase_add_test(tc, matmul_new_weights);
     suite_add_tcase(s, tc);

@@ -27,6 +27,20 @@ START_TEST(forward)
 }
 END_TEST
 
+START_TEST(forward_narrow)
+{
+    int64_t r = sizes[_i][0], n = sizes[_i][1];
+    struct twin x = TWIN(1, r, n), y = NARROW(2, r, n);
+    struct twin gamma = TWIN(3, n), beta = TWIN(4, n);
+
+    BOTH(layer_norm, T(y), T(x), T(gamma), T(beta), 1e-5f);
+    SAME(y, narrow_error() + 5e-3 / sqrt((double)(r * n)));
+    SAME(x, 0);
+    twin_drop(&gamma);
+    twin_drop(&beta);
+}
+END_TEST
+
 START_TEST(backward)
 {
     int64_t r = sizes[_i][0], n = sizes[_i][1];
@@ -124,6 +138,16 @@ START_TEST(no_rows)
 }
 END_TEST
 
+static void add_narrow(Suite *s, const char *name, void (*open)(void))
+{
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, open, close_both);
+    tcase_add_loop_test(tc, forward_narrow, 0,
+                        sizeof(sizes) / sizeof(*sizes));
+    suite_add_tcase(s, tc);
+}
+
 int main(void)
 {
     Suite *s = suite_create("parity_norm");
@@ -140,5 +164,7 @@ int main(void)
     tcase_add_test(tc, odd_address);
     tcase_add_test(tc, no_rows);
     suite_add_tcase(s, tc);
+    add_narrow(s, "narrow, bf16", open_bf16);
+    add_narrow(s, "narrow, fp16", open_fp16);
     return unit_run(s);
 }

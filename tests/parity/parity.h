@@ -3,7 +3,8 @@
  * machine with a GPU (tests/gpu). Include it in one file of a program.
  *
  * A twin is a tensor on each of the two, with the same random values, between
- * guard values that must survive. */
+ * guard values that must survive. That of a narrow tensor (tensor/tensor.h) has
+ * values that 16 bit hold exactly. */
 #ifndef TESTS_PARITY_H
 #define TESTS_PARITY_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "../unit/unit.h"
+#include "base/half.h"
 #include "tensor/backend.h"
 
 enum { GUARD = 64, CPU = 0, CUDA = 1 };
@@ -37,6 +39,7 @@ struct twin {
     struct tensor whole[2], t[2];
     int64_t n;
     int image;
+    float guard;
 };
 
 static inline float noise(uint32_t *state)
@@ -75,12 +78,13 @@ static inline struct twin twin_of(const float *host, int ndim,
 
     memset(&w, 0, sizeof(w));
     w.n = 1;
+    w.guard = 1e9f;
     for (int i = 0; i < ndim; i++)
         w.n *= dim[i];
     all = w.n + 2 * GUARD;
     v = malloc((size_t)all * sizeof(*v));
     for (int64_t i = 0; i < all; i++)
-        v[i] = 1e9f;
+        v[i] = w.guard;
     for (int64_t i = 0; i < w.n; i++)
         v[GUARD + i] = host ? host[i] : noise(&seed);
     for (int on = CPU; on <= CUDA; on++) {
@@ -97,6 +101,93 @@ static inline struct twin twin_of(const float *host, int ndim,
 /* TWIN(seed, 3, 17, 64): noise of that shape. */
 #define TWIN(seed, ...) twin_of(NULL, DIMS(__VA_ARGS__), seed)
 
+/* ---- values of narrow tensors ---- */
+
+/* Of a v that 16 bit hold. */
+static inline uint16_t short_of(float v)
+{
+    uint32_t u;
+
+    memcpy(&u, &v, 4);
+    if (two[CUDA]->precision == PRECISION_BF16)
+        return (uint16_t)(u >> 16);
+    return (uint16_t)((u >> 16 & 0x8000) |
+                      (v != 0 ? ((u >> 13) - (112 << 10)) & 0x7fff : 0));
+}
+
+static inline float of_short(uint16_t s)
+{
+    return two[CUDA]->precision == PRECISION_BF16 ? bf16_to_float(s)
+                                                  : half_to_float(s);
+}
+
+/* All of t, which may be narrow. */
+static inline void put_values(struct tensor *t, const float *v)
+{
+    size_t n = (size_t)tensor_count(t), floats = n / 2 + 1;
+    float *raw = calloc(floats, sizeof(*raw));
+
+    for (size_t i = 0; i < n && t->narrow; i++)
+        memcpy((char *)raw + 2 * i, &(uint16_t){ short_of(v[i]) }, 2);
+    if (t->narrow)
+        OK(t->be->ops->upload(t->be, t->data, raw, (int64_t)floats, &err));
+    else
+        OK(tensor_upload(t, v, &err));
+    free(raw);
+}
+
+static inline void get_values(float *v, const struct tensor *t)
+{
+    size_t n = (size_t)tensor_count(t), floats = n / 2 + 1;
+    float *raw = calloc(floats, sizeof(*raw));
+    uint16_t s;
+
+    if (t->narrow)
+        OK(t->be->ops->download(t->be, raw, t->data, (int64_t)floats, &err));
+    else
+        OK(tensor_download(v, t, &err));
+    for (size_t i = 0; i < n && t->narrow; i++) {
+        memcpy(&s, (char *)raw + 2 * i, 2);
+        v[i] = of_short(s);
+    }
+    free(raw);
+}
+
+/* Noise in 64ths, between guards that 16 bit hold too. */
+static inline struct twin narrow_of(int ndim, const int64_t *dim, uint32_t seed)
+{
+    struct twin w;
+    float *v;
+    int64_t all;
+
+    memset(&w, 0, sizeof(w));
+    w.n = 1;
+    w.guard = 12288;
+    for (int i = 0; i < ndim; i++)
+        w.n *= dim[i];
+    all = w.n + 2 * GUARD;
+    v = malloc((size_t)all * sizeof(*v));
+    for (int64_t i = 0; i < all; i++)
+        v[i] = w.guard;
+    for (int64_t i = 0; i < w.n; i++)
+        v[GUARD + i] = rintf(noise(&seed) * 64) / 64;
+    for (int on = CPU; on <= CUDA; on++) {
+        OK(tensor_reserve_narrow(&w.whole[on], two[on], 1, &all, &err));
+        put_values(&w.whole[on], v);
+        w.t[on] = tensor_view(&w.whole[on], GUARD, ndim, dim);
+    }
+    free(v);
+    return w;
+}
+#define NARROW(seed, ...) narrow_of(DIMS(__VA_ARGS__), seed)
+
+/* What one rounding to such a value is off, relative to many of them. */
+static inline double narrow_error(void)
+{
+    return !two[CUDA]->narrow ? 1e-6
+         : two[CUDA]->precision == PRECISION_BF16 ? 2.5e-3 : 3e-4;
+}
+
 /* Relative L2 error of the CUDA values at most tolerance; guards whole.
  * Releases both. */
 static inline void twin_same_at(struct twin *w, double tolerance,
@@ -108,9 +199,10 @@ static inline void twin_same_at(struct twin *w, double tolerance,
 
     for (int on = CPU; on <= CUDA; on++) {
         v[on] = malloc(all * sizeof(float));
-        OK(tensor_download(v[on], &w->whole[on], &err));
+        get_values(v[on], &w->whole[on]);
         for (int i = 0; i < GUARD; i++)
-            ck_assert_msg(v[on][i] == 1e9f && v[on][all - 1 - i] == 1e9f,
+            ck_assert_msg(v[on][i] == w->guard &&
+                          v[on][all - 1 - i] == w->guard,
                           "line %d: %s: a value beside it was overwritten (%s)",
                           line, name, on ? "CUDA" : "CPU");
         tensor_release(&w->whole[on]);

@@ -6,15 +6,16 @@
 /* ---- activations ---- */
 
 /* N values a thread: as many as lie in one load, or one. */
-template <int N>
-__global__ void act_forward(float *y, const float *x, int64_t packs, int act)
+template <class V, class U, int N>
+__global__ void act_forward(V *y, const U *x, int64_t packs, int act)
 {
     FOR_EACH(i, packs) {
-        pack<float, N> v = pack_at<N>(x + i * N);
+        float v[N];
 
+        values_at<N>(v, x + i * N);
         UNROLL for (int j = 0; j < N; j++)
-            v.v[j] = act_value(v.v[j], act);
-        pack_put(y + i * N, v);
+            v[j] = act_value_for<V>(v[j], act);
+        values_put<N>(y + i * N, v);
     }
 }
 
@@ -31,18 +32,40 @@ __global__ void act_slopes(float *dx, const float *dy, const float *x,
     }
 }
 
+template <class V, class U, int N>
+static int act_run(struct cuda *c, const struct tensor *y,
+                   const struct tensor *x, enum act act, struct err *err)
+{
+    int64_t packs = tensor_count(x) / N;
+    auto kernel = act_forward<V, U, N>;
+
+    return LAUNCH(kernel, cuda_grid(c, packs), BLOCK, 0, (V *)y->data,
+                  (const U *)x->data, packs, (int)act);
+}
+
+template <class V>
+static int act_of(struct cuda *c, const struct tensor *y,
+                  const struct tensor *x, enum act act, struct err *err)
+{
+    int64_t n = tensor_count(x);
+
+    if (!y->narrow && pack_fits(x->data, n) && pack_fits(y->data, n))
+        return act_run<float, float, 4>(c, y, x, act, err);
+    if (x->narrow)
+        return pack_fits_8(n, x, y) ? act_run<V, V, 8>(c, y, x, act, err)
+                                    : act_run<V, V, 1>(c, y, x, act, err);
+    return pack_fits_8(n, x, y) ? act_run<V, float, 8>(c, y, x, act, err)
+                                : act_run<V, float, 1>(c, y, x, act, err);
+}
+
 int cuda_act(struct backend *be, struct tensor *y, const struct tensor *x,
              enum act act, struct err *err)
 {
     struct cuda *c = cuda_of(be);
-    int64_t n = tensor_count(x);
 
-    assert(tensor_count(y) == n);
-    if (pack_fits(x->data, n) && pack_fits(y->data, n))
-        return LAUNCH(act_forward<4>, cuda_grid(c, n / 4), BLOCK, 0, y->data,
-                      x->data, n / 4, (int)act);
-    return LAUNCH(act_forward<1>, cuda_grid(c, n), BLOCK, 0, y->data, x->data,
-                  n, (int)act);
+    assert(tensor_count(y) == tensor_count(x));
+    assert(y->narrow || !x->narrow);
+    CUDA_VALUES_CALL(c, y, act_of<V>(c, y, x, act, err));
 }
 
 int cuda_act_backward(struct backend *be, struct tensor *dx,
@@ -63,12 +86,19 @@ int cuda_act_backward(struct backend *be, struct tensor *dx,
 
 /* ---- gated linear unit: rows of a and b, n values each ---- */
 
-__global__ void glu_forward(float *y, const float *x, int64_t all, int64_t n)
+/* N values a thread, N a divisor of n. */
+template <class V, int N>
+__global__ void glu_forward(V *y, const V *x, int64_t packs, int64_t across)
 {
-    FOR_EACH(i, all) {
-        const float *a = x + i / n * 2 * n + i % n;
+    FOR_EACH(i, packs) {
+        const V *p = x + (i / across * 2 * across + i % across) * N;
+        float a[N], b[N];
 
-        y[i] = a[0] * sigmoid(a[n]);
+        values_at<N>(a, p);
+        values_at<N>(b, p + across * N);
+        UNROLL for (int j = 0; j < N; j++)
+            a[j] *= sigmoid_for<V>(b[j]);
+        values_put<N>(y + i * N, a);
     }
 }
 
@@ -84,15 +114,35 @@ __global__ void glu_slopes(float *dx, const float *dy, const float *x,
     }
 }
 
+template <class V, int N>
+static int glu_run(struct cuda *c, const struct tensor *y,
+                   const struct tensor *x, struct err *err)
+{
+    int64_t packs = tensor_count(y) / N;
+    auto kernel = glu_forward<V, N>;
+
+    return LAUNCH(kernel, cuda_grid(c, packs), BLOCK, 0, (V *)y->data,
+                  (const V *)x->data, packs, tensor_cols(y) / N);
+}
+
+template <class V>
+static int glu_of(struct cuda *c, const struct tensor *y,
+                  const struct tensor *x, struct err *err)
+{
+    return pack_fits_8(tensor_cols(y), y, x) ? glu_run<V, 8>(c, y, x, err)
+                                             : glu_run<V, 1>(c, y, x, err);
+}
+
 int cuda_glu(struct backend *be, struct tensor *y, const struct tensor *x,
              struct err *err)
 {
     struct cuda *c = cuda_of(be);
-    int64_t all = tensor_count(y), n = tensor_cols(y);
 
-    assert(tensor_cols(x) == 2 * n && tensor_rows(x) == tensor_rows(y));
-    return LAUNCH(glu_forward, cuda_grid(c, all), BLOCK, 0, y->data, x->data,
-                  all, n);
+    assert(tensor_cols(x) == 2 * tensor_cols(y));
+    assert(tensor_rows(x) == tensor_rows(y) && x->narrow == y->narrow);
+    if (!tensor_count(y))
+        return 0;
+    CUDA_VALUES_CALL(c, y, glu_of<V>(c, y, x, err));
 }
 
 int cuda_glu_backward(struct backend *be, struct tensor *dx,
@@ -122,20 +172,34 @@ __global__ void rotary_angles(float *table, int64_t time, int64_t d, float base)
     }
 }
 
-/* sign -1: by the opposite angles. One thread turns one pair. */
-__global__ void rotary_turn(float *y, const float *x, const float *table,
-                            int64_t pairs, int64_t time, int heads, int64_t d,
-                            float sign, int accumulate)
+/* sign -1: by the opposite angles. One thread turns N pairs, N a divisor of
+ * d / 2. */
+template <class V, int N>
+__global__ void rotary_turn(V *y, const V *x, const float *table, int64_t packs,
+                            int64_t time, int heads, int64_t d, float sign,
+                            int accumulate)
 {
-    FOR_EACH(i, pairs) {
-        int64_t half = d / 2, k = i % half, row = i / half;
+    FOR_EACH(i, packs) {
+        int64_t half = d / 2, k = i % (half / N) * N, row = i / (half / N);
         int64_t t = row / heads % time, at = row * d + k;
-        float cosine = table[t * d + k], sine = sign * table[t * d + half + k];
-        float a = x[at], b = x[at + half];
-        float up = accumulate ? y[at] : 0, down = accumulate ? y[at + half] : 0;
+        float cosine[N], sine[N], a[N], b[N], up[N] = {}, down[N] = {};
 
-        y[at] = up + a * cosine - b * sine;
-        y[at + half] = down + b * cosine + a * sine;
+        values_at<N>(cosine, table + t * d + k);
+        values_at<N>(sine, table + t * d + half + k);
+        values_at<N>(a, x + at);
+        values_at<N>(b, x + at + half);
+        if (accumulate) {
+            values_at<N>(up, y + at);
+            values_at<N>(down, y + at + half);
+        }
+        UNROLL for (int j = 0; j < N; j++) {
+            float s = sign * sine[j];
+
+            up[j] = up[j] + a[j] * cosine[j] - b[j] * s;
+            down[j] = down[j] + b[j] * cosine[j] + a[j] * s;
+        }
+        values_put<N>(y + at, up);
+        values_put<N>(y + at + half, down);
     }
 }
 
@@ -164,22 +228,49 @@ static int rotary_table(struct cuda *c, int64_t time, int64_t d, float base,
                   (float *)c->rotary.data, time, d, base);
 }
 
+/* One call. */
+struct turning {
+    int64_t pairs, time, d;
+    int heads, accumulate;
+    float sign;
+};
+
+template <class V, int N>
+static int turn_run(struct cuda *c, const struct tensor *y,
+                    const struct tensor *x, struct turning t, struct err *err)
+{
+    auto kernel = rotary_turn<V, N>;
+
+    return LAUNCH(kernel, cuda_grid(c, t.pairs / N), BLOCK, 0, (V *)y->data,
+                  (const V *)x->data, (const float *)c->rotary.data,
+                  t.pairs / N, t.time, t.heads, t.d, t.sign, t.accumulate);
+}
+
+template <class V>
+static int turn_of(struct cuda *c, const struct tensor *y,
+                   const struct tensor *x, struct turning t, struct err *err)
+{
+    if (x->narrow && pack_fits_8(t.d / 2, y, x))
+        return turn_run<V, 8>(c, y, x, t, err);
+    if (!x->narrow && pack_fits(x->data, t.d / 2) && pack_fits(y->data, 4))
+        return turn_run<V, 4>(c, y, x, t, err);
+    return turn_run<V, 1>(c, y, x, t, err);
+}
+
 static int turn(struct backend *be, struct tensor *y, const struct tensor *x,
                 int heads, float base, float sign, int accumulate,
                 struct err *err)
 {
     struct cuda *c = cuda_of(be);
-    int64_t time = x->dim[1], d = x->dim[2] / heads;
-    int64_t pairs = tensor_count(x) / 2;
+    struct turning t = { tensor_count(x) / 2, x->dim[1], x->dim[2] / heads,
+                         heads, accumulate, sign };
 
-    assert(x->ndim == 3 && x->dim[2] % heads == 0 && d % 2 == 0);
-    assert(tensor_count(y) == tensor_count(x));
-    if (!pairs)
+    assert(x->ndim == 3 && x->dim[2] % heads == 0 && t.d % 2 == 0);
+    assert(tensor_count(y) == tensor_count(x) && y->narrow == x->narrow);
+    if (!t.pairs)
         return 0;
-    TRY(rotary_table(c, time, d, base, err));
-    return LAUNCH(rotary_turn, cuda_grid(c, pairs), BLOCK, 0, y->data, x->data,
-                  (const float *)c->rotary.data, pairs, time, heads, d, sign,
-                  accumulate);
+    TRY(rotary_table(c, t.time, t.d, base, err));
+    CUDA_VALUES_CALL(c, x, turn_of<V>(c, y, x, t, err));
 }
 
 int cuda_rotary(struct backend *be, struct tensor *y, const struct tensor *x,

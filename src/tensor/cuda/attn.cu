@@ -26,57 +26,66 @@ int attn_of(struct attn *a, const struct tensor *q, int heads, struct err *err)
 
 /* ---- tensors in 16 bit ---- */
 
+/* n tensors and what becomes of them. */
 struct attn_sources {
-    const float *x[4];
+    int n;
+    const void *x[4];
+    void *y[4];
 };
 
-/* Tensor y. Each thread has the same 4 columns of some rows. */
-template <class T>
-__global__ void attn_narrow_all(T *out, struct attn_sources from, int64_t rows,
-                                int d, int width, int wide)
+/* Tensor y, values of S. Each thread has the same 4 columns of some rows. */
+template <class T, class S>
+__global__ void attn_narrow_all(struct attn_sources s, int64_t rows, int d,
+                                int width, int wide)
 {
     int each = width / 4, col = (int)threadIdx.x % each * 4, left = d - col;
     int64_t row = blockIdx.x * (int64_t)(BLOCK / each) + threadIdx.x / each;
-    const float *x = blockIdx.y == 0 ? from.x[0] : blockIdx.y == 1 ? from.x[1] :
-                     blockIdx.y == 2 ? from.x[2] : from.x[3];
+    unsigned k = blockIdx.y;
+    const S *x = (const S *)(k == 0 ? s.x[0] : k == 1 ? s.x[1] :
+                             k == 2 ? s.x[2] : s.x[3]);
+    T *y = (T *)(k == 0 ? s.y[0] : k == 1 ? s.y[1] : k == 2 ? s.y[2] : s.y[3]);
 
-    for (; row < rows; row += gridDim.x * (int64_t)(BLOCK / each)) {
-        const float *p = x + row * d + col;
-        float4 v = make_float4(0, 0, 0, 0);
-
-        if (wide && left > 0)
-            v = *(const float4 *)p;
-        else if (left > 0)
-            v = make_float4(p[0], left > 1 ? p[1] : 0, left > 2 ? p[2] : 0,
-                            left > 3 ? p[3] : 0);
-        *(uint2 *)(out + (blockIdx.y * rows + row) * width + col) =
-            make_uint2(pack<T>(v.x, v.y), pack<T>(v.z, v.w));
-    }
+    for (; row < rows; row += gridDim.x * (int64_t)(BLOCK / each))
+        *(uint2 *)(y + row * width + col) =
+            four_at<T>(x + row * d + col, left, wide);
 }
 
-template <class T>
-static int narrow(struct cuda *c, const struct attn *a, T *out,
-                  struct attn_sources from, int n, struct err *err)
+template <class T, class S>
+static int narrow(struct cuda *c, const struct attn *a,
+                  const struct attn_sources *s, struct err *err)
 {
     int64_t rows = a->all * a->time;
-    dim3 grid(cuda_grid(c, rows * a->width / 4), (unsigned)n);
+    dim3 grid(cuda_grid(c, rows * a->width / 4), (unsigned)s->n);
+    auto kernel = attn_narrow_all<T, S>;
 
-    return LAUNCH(attn_narrow_all<T>, grid, BLOCK, 0, out, from, rows, a->d,
-                  a->width, a->wide);
+    return s->n ? LAUNCH(kernel, grid, BLOCK, 0, *s, rows, a->d, a->width,
+                         a->wide) : 0;
 }
 
-int attn_narrow(struct cuda *c, const struct attn *a, const float *const *x,
-                int n, void **out, struct err *err)
+int attn_narrow(struct cuda *c, const struct attn *a,
+                const struct tensor *const *x, int n, const void **out,
+                struct err *err)
 {
-    struct attn_sources from = {};
+    struct attn_sources from[2] = {}; /* in f32, in 16 bit */
+    void *work;
 
-    for (int i = 0; i < n; i++)
-        from.x[i] = x[i];
     TRY(cuda_buf(c, CUDA_BUF_X, (size_t)(n * a->size) * sizeof(uint16_t),
-                 out, err));
-    if (c->base.precision == PRECISION_BF16)
-        return narrow(c, a, (bf16 *)*out, from, n, err);
-    return narrow(c, a, (f16 *)*out, from, n, err);
+                 &work, err));
+    for (int i = 0; i < n; i++) {
+        struct attn_sources *s = &from[x[i]->narrow];
+
+        out[i] = x[i]->data;
+        if (x[i]->narrow && a->d == a->width && (uintptr_t)out[i] % 16 == 0)
+            continue;
+        s->x[s->n] = x[i]->data;
+        out[i] = s->y[s->n++] = (uint16_t *)work + i * a->size;
+    }
+    if (c->base.precision == PRECISION_BF16) {
+        TRY((narrow<bf16, float>(c, a, &from[0], err)));
+        return narrow<bf16, bf16>(c, a, &from[1], err);
+    }
+    TRY((narrow<f16, float>(c, a, &from[0], err)));
+    return narrow<f16, f16>(c, a, &from[1], err);
 }
 
 /* ---- forward, 16 bit ---- */
@@ -127,8 +136,8 @@ __device__ __forceinline__ void hide16(float s[N][2][4], int left)
 }
 
 /* Rows of y by their sums, and lse unless NULL. */
-template <int D>
-__device__ __forceinline__ void finish16(float *y, float *lse,
+template <int D, class S>
+__device__ __forceinline__ void finish16(S *y, float *lse,
                                          float o[D / 8][4],
                                          const float top[2], float sum[2],
                                          int first, const struct attn &a)
@@ -147,9 +156,9 @@ __device__ __forceinline__ void finish16(float *y, float *lse,
     rows16_store<D>(y + attn_at(a, head, a.d), o, first, sum, a);
 }
 
-template <class T, int D>
+template <class T, int D, class S>
 __global__ __launch_bounds__(D > 64 ? 128 : 192, 2)
-void attn_forward(float *y, float *lse, const float *q, const T *kv,
+void attn_forward(S *y, float *lse, const S *q, const T *k, const T *v,
                   struct attn a)
 {
     enum { KEYS = tile16_rows<D>(), SIZE = tile16_size<D>() };
@@ -161,10 +170,12 @@ void attn_forward(float *y, float *lse, const float *q, const T *kv,
     float o[D / 8][4] = {}, top[2] = { -INFINITY, -INFINITY }, sum[2] = {};
     uint32_t x[D / 16][4];
 
-    kv += attn_at(a, head, D);
-    tiles16_load<T, D>(tiles, kv, 0, threads, a);
+    k += attn_at(a, head, D);
+    v += attn_at(a, head, D);
+    tiles16_load<T, D>(tiles, k, v, 0, threads, a);
     copy_commit();
-    rows16_load<T, D>(x, q + attn_at(a, head, a.d), first, a);
+    rows16_load<T, D>(x, q + attn_at(a, head, a.d), first, a.step, a.d, a.wide,
+                      a);
     for (int n = 0; n < a.time; n += KEYS) {
         const T *tile = tiles + n / KEYS % 2 * 2 * SIZE;
         float s[KEYS / 16][2][4] = {};
@@ -172,7 +183,7 @@ void attn_forward(float *y, float *lse, const float *q, const T *kv,
         copy_wait<0>();
         __syncthreads();
         if (n + KEYS < a.time) {
-            tiles16_load<T, D>(tiles + (n / KEYS + 1) % 2 * 2 * SIZE, kv,
+            tiles16_load<T, D>(tiles + (n / KEYS + 1) % 2 * 2 * SIZE, k, v,
                                n + KEYS, threads, a);
             copy_commit();
         }
@@ -189,21 +200,37 @@ void attn_forward(float *y, float *lse, const float *q, const T *kv,
     finish16<D>(y, lse, o, top, sum, first, a);
 }
 
-template <class T, int D>
-static int forward16(struct cuda *c, float *y, float *lse, const float *q,
-                     const void *kv, struct attn a, struct err *err)
+/* One call; lse may be NULL. q and y are of one kind. */
+struct attending {
+    const struct tensor *y, *q, *k, *v;
+    float *lse;
+};
+
+/* kv: k and v in 16 bit. */
+template <class T, int D, class S>
+static int forward16_of(struct cuda *c, const struct attending *f,
+                        const void *const kv[2], struct attn a,
+                        struct err *err)
 {
     int many = D <= 64 && attn_grid(&a, 96) >= 2 * (unsigned)c->sms;
     int warps = many ? 6 : 4; /* of a block: all read each tile */
-    auto kernel = attn_forward<T, D>;
+    auto kernel = attn_forward<T, D, S>;
     unsigned grid;
 
     if (warps > (a.time + 15) / 16)
         warps = (a.time + 15) / 16;
     grid = attn_grid(&a, 16 * warps);
     return LAUNCH(kernel, grid, 32u * (unsigned)warps,
-                  4 * tile16_size<D>() * sizeof(T), y, lse, q, (const T *)kv,
-                  a);
+                  4 * tile16_size<D>() * sizeof(T), (S *)f->y->data, f->lse,
+                  (const S *)f->q->data, (const T *)kv[0], (const T *)kv[1], a);
+}
+
+template <class T, int D>
+static int forward16(struct cuda *c, const struct attending *f,
+                     const void *const kv[2], struct attn a, struct err *err)
+{
+    return f->q->narrow ? forward16_of<T, D, T>(c, f, kv, a, err)
+                        : forward16_of<T, D, float>(c, f, kv, a, err);
 }
 
 /* ---- forward, f32 ---- */
@@ -306,52 +333,49 @@ void attn_forward32(float *y, float *lse, const float *q, const float *k,
 }
 
 template <int D>
-static int forward32(struct cuda *c, float *y, float *lse, const float *q,
-                     const float *k, const float *v, struct attn a,
+static int forward32(struct cuda *c, const struct attending *f, struct attn a,
                      struct err *err)
 {
     unsigned grid = attn_grid(&a, QUERIES);
 
     TRY(cuda_allow_shared(attn_forward32<D>, shared32<D>(), err));
-    return LAUNCH(attn_forward32<D>, grid, F32_THREADS, shared32<D>(), y, lse,
-                  q, k, v, a);
+    return LAUNCH(attn_forward32<D>, grid, F32_THREADS, shared32<D>(),
+                  f->y->data, f->lse, f->q->data, f->k->data, f->v->data, a);
 }
 
 /* ---- the operations ---- */
 
-/* lse may be NULL. */
-static int forward(struct backend *be, struct tensor *y, float *lse,
-                   const struct tensor *q, const struct tensor *k,
-                   const struct tensor *v, int heads, struct err *err)
+static int forward(struct backend *be, const struct attending *f, int heads,
+                   struct err *err)
 {
     struct cuda *c = cuda_of(be);
-    const float *kv[2] = { k->data, v->data };
+    const struct tensor *const two[2] = { f->k, f->v };
+    const void *kv[2];
     struct attn a = {};
-    void *narrow;
 
-    assert(tensor_count(y) == tensor_count(q));
-    assert(tensor_count(k) == tensor_count(q));
-    assert(tensor_count(v) == tensor_count(q));
-    TRY(attn_of(&a, q, heads, err));
-    if (!tensor_count(q))
+    assert(tensor_count(f->y) == tensor_count(f->q));
+    assert(tensor_count(f->k) == tensor_count(f->q));
+    assert(tensor_count(f->v) == tensor_count(f->q));
+    assert(f->y->narrow == f->q->narrow);
+    TRY(attn_of(&a, f->q, heads, err));
+    if (!tensor_count(f->q))
         return 0;
-    a.wide = attn_wide(&a, y->data, q->data, k->data, v->data);
+    a.wide = attn_wide(&a, f->y->data, f->q->data, f->k->data, f->v->data);
     if (!cuda_is_16(c))
-        ATTN_WIDTH_CALL(&a, forward32<D>(c, y->data, lse, q->data, k->data,
-                                         v->data, a, err));
-    TRY(attn_narrow(c, &a, kv, 2, &narrow, err));
+        ATTN_WIDTH_CALL(&a, forward32<D>(c, f, a, err));
+    TRY(attn_narrow(c, &a, two, 2, kv, err));
     if (c->base.precision == PRECISION_BF16)
-        ATTN_WIDTH_CALL(&a, (forward16<bf16, D>(c, y->data, lse, q->data,
-                                                narrow, a, err)));
-    ATTN_WIDTH_CALL(&a, (forward16<f16, D>(c, y->data, lse, q->data, narrow, a,
-                                           err)));
+        ATTN_WIDTH_CALL(&a, (forward16<bf16, D>(c, f, kv, a, err)));
+    ATTN_WIDTH_CALL(&a, (forward16<f16, D>(c, f, kv, a, err)));
 }
 
 int cuda_attention(struct backend *be, struct tensor *y, const struct tensor *q,
                    const struct tensor *k, const struct tensor *v, int heads,
                    struct err *err)
 {
-    return forward(be, y, NULL, q, k, v, heads, err);
+    struct attending f = { y, q, k, v, NULL };
+
+    return forward(be, &f, heads, err);
 }
 
 int cuda_attention_save(struct backend *be, struct tensor *y,
@@ -359,7 +383,9 @@ int cuda_attention_save(struct backend *be, struct tensor *y,
                         const struct tensor *k, const struct tensor *v,
                         int heads, struct err *err)
 {
+    struct attending f = { y, q, k, v, lse->data };
+
     assert(y->data != q->data);
     assert(tensor_count(lse) == q->dim[0] * q->dim[1] * heads);
-    return forward(be, y, lse->data, q, k, v, heads, err);
+    return forward(be, &f, heads, err);
 }

@@ -4,9 +4,9 @@
  * registers.
  *
  * Operands of 16 bit: a warp owns 16 rows, the A of its products (mma.cuh),
- * read from f32 once. Tiles are the B; they are narrowed once for all blocks,
- * by attn_narrow, so that each block copies them asynchronously and half as
- * many bytes. In f32, 128 threads are 16 rows of 8, of which each has every
+ * read once. Tiles are the B; those in f32 are narrowed once for all blocks, by
+ * attn_narrow, so that each block copies them asynchronously and half as many
+ * bytes. In f32, 128 threads are 16 rows of 8, of which each has every
  * 16th row and every 8th column of a block's scores. */
 #ifndef TENSOR_CUDA_ATTN_CUH
 #define TENSOR_CUDA_ATTN_CUH
@@ -38,10 +38,11 @@ struct attn {
 /* ERR_UNSUPPORTED where heads are wider than 128. */
 int attn_of(struct attn *a, const struct tensor *q, int heads,
             struct err *err);
-/* *out: the n (at most 4) tensors x in the backend's 16 bit, one after the
- * other, each (B, T, heads, width) with zeros from d on. */
-int attn_narrow(struct cuda *c, const struct attn *a, const float *const *x,
-                int n, void **out, struct err *err);
+/* out[i]: tensor x[i] of n (at most 4) in the backend's 16 bit, (B, T, heads,
+ * width) with zeros from d on: its own data if they lie so, or a copy. */
+int attn_narrow(struct cuda *c, const struct attn *a,
+                const struct tensor *const *x, int n, const void **out,
+                struct err *err);
 
 /* Whether these tensors may be read and written 16 bytes at a time. */
 template <class... P>
@@ -132,31 +133,96 @@ template <int D> __host__ __device__ constexpr int tile16_size()
     return tile16_rows<D>() * tile16_ld<D>();
 }
 
-/* Two tiles, one after the other: rows from first on of a head of a narrowed
- * tensor, and of the tensor that follows it; zeros after the last. A thread
- * always has the same columns. */
+/* The words of 2 and of 4 values from p on, of which left are there; wide: they
+ * can be read at once. */
+template <class T>
+__device__ __forceinline__ uint32_t two_at(const float *p, int left, int wide)
+{
+    float2 v = make_float2(0, 0);
+
+    if (wide && left > 0)
+        v = *(const float2 *)p;
+    else if (left > 0)
+        v = make_float2(p[0], left > 1 ? p[1] : 0);
+    return pack<T>(v.x, v.y);
+}
+template <class T>
+__device__ __forceinline__ uint32_t two_at(const T *p, int left, int wide)
+{
+    if (wide)
+        return left > 0 ? *(const uint32_t *)p : 0;
+    return pack<T>(left > 0 ? to_float(p[0]) : 0, left > 1 ? to_float(p[1])
+                                                           : 0);
+}
+template <class T>
+__device__ __forceinline__ uint2 four_at(const float *p, int left, int wide)
+{
+    float4 v;
+
+    if (!wide || left <= 0)
+        return make_uint2(two_at<T>(p, left, 0), two_at<T>(p + 2, left - 2, 0));
+    v = *(const float4 *)p;
+    return make_uint2(pack<T>(v.x, v.y), pack<T>(v.z, v.w));
+}
+template <class T>
+__device__ __forceinline__ uint2 four_at(const T *p, int left, int wide)
+{
+    if (!wide || left <= 0)
+        return make_uint2(two_at<T>(p, left, 0), two_at<T>(p + 2, left - 2, 0));
+    return *(const uint2 *)p;
+}
+
+/* Two values to p, of which left are there. */
+__device__ __forceinline__ void two_put(float *p, float lo, float hi, int left,
+                                        int wide)
+{
+    if (wide && left > 0)
+        *(float2 *)p = make_float2(lo, hi);
+    else if (left > 0) {
+        p[0] = lo;
+        if (left > 1)
+            p[1] = hi;
+    }
+}
+template <class T>
+__device__ __forceinline__ void two_put(T *p, float lo, float hi, int left,
+                                        int wide)
+{
+    if (wide && left > 0)
+        *(uint32_t *)p = pack<T>(lo, hi);
+    else if (left > 0) {
+        p[0] = from_float<T>(lo);
+        if (left > 1)
+            p[1] = from_float<T>(hi);
+    }
+}
+
+/* Two tiles, one after the other: rows from first on of a head of two narrowed
+ * tensors; zeros after the last. A thread always has the same columns. */
 template <class T, int D>
-__device__ __forceinline__ void tiles16_load(T *to, const T *x, int first,
-                                             int threads,
+__device__ __forceinline__ void tiles16_load(T *to, const T *x, const T *y,
+                                             int first, int threads,
                                              const struct attn &a)
 {
     int row = (int)threadIdx.x / (D / 8), col = (int)threadIdx.x % (D / 8) * 8;
     int step = threads / (D / 8);
+    int64_t at = (first + row) * a.step16 + col;
 
-    x += (first + row) * a.step16 + col;
     for (; row < tile16_rows<D>(); row += step) {
         T *p = to + row * tile16_ld<D>() + col;
 
-        copy16(p, x, first + row < a.time);
-        copy16(p + tile16_size<D>(), x + a.size, first + row < a.time);
-        x += step * a.step16;
+        copy16(p, x + at, first + row < a.time);
+        copy16(p + tile16_size<D>(), y + at, first + row < a.time);
+        at += step * a.step16;
     }
 }
 
-/* The A of the warp's 16 rows from first on, from a head in f32. */
-template <class T, int D>
+/* The A of the warp's 16 rows from first on, of a head in f32 or 16 bit whose
+ * rows of d values are step apart. */
+template <class T, int D, class S>
 __device__ __forceinline__ void rows16_load(uint32_t x[D / 16][4],
-                                            const float *from, int first,
+                                            const S *from, int first,
+                                            int64_t step, int d, int wide,
                                             const struct attn &a)
 {
     int g = (int)threadIdx.x % 32 / 4, t = (int)threadIdx.x % 4;
@@ -164,22 +230,16 @@ __device__ __forceinline__ void rows16_load(uint32_t x[D / 16][4],
     UNROLL for (int k = 0; k < D / 16; k++)
         UNROLL for (int i = 0; i < 4; i++) {
             int row = first + g + i % 2 * 8, col = k * 16 + 2 * t + i / 2 * 8;
-            int left = row < a.time ? a.d - col : 0;
-            const float *p = from + row * a.step + col;
-            float2 v = make_float2(0, 0);
 
-            if (a.wide && left > 0)
-                v = *(const float2 *)p;
-            else if (left > 0)
-                v = make_float2(p[0], left > 1 ? p[1] : 0);
-            x[k][i] = pack<T>(v.x, v.y);
+            x[k][i] = two_at<T>(from + row * step + col,
+                                row < a.time ? d - col : 0, wide);
         }
 }
 
-/* The warp's 16 rows of D of a head in f32, those of row g times scale[0],
- * those of row g + 8 times scale[1]. */
-template <int D>
-__device__ __forceinline__ void rows16_store(float *to, float x[D / 8][4],
+/* The warp's 16 rows of D of a head in f32 or 16 bit, those of row g times
+ * scale[0], those of row g + 8 times scale[1]. */
+template <int D, class S>
+__device__ __forceinline__ void rows16_store(S *to, float x[D / 8][4],
                                              int first, const float scale[2],
                                              const struct attn &a)
 {
@@ -188,17 +248,10 @@ __device__ __forceinline__ void rows16_store(float *to, float x[D / 8][4],
     UNROLL for (int j = 0; j < D / 8; j++)
         UNROLL for (int i = 0; i < 2; i++) {
             int row = first + g + i * 8, col = j * 8 + 2 * t;
-            int left = row < a.time ? a.d - col : 0;
-            float *p = to + row * a.step + col;
-            float lo = x[j][2 * i] * scale[i], hi = x[j][2 * i + 1] * scale[i];
 
-            if (a.wide && left > 0)
-                *(float2 *)p = make_float2(lo, hi);
-            else if (left > 0) {
-                p[0] = lo;
-                if (left > 1)
-                    p[1] = hi;
-            }
+            two_put(to + row * a.step + col, x[j][2 * i] * scale[i],
+                    x[j][2 * i + 1] * scale[i], row < a.time ? a.d - col : 0,
+                    a.wide);
         }
 }
 

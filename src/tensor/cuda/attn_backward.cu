@@ -13,8 +13,9 @@
 
 /* What P and dS need of a query: lse, as an exponent of 2, and D; (B, heads,
  * T), one warp for each row (b, t, head) of dy and y. */
+template <class V>
 __global__ void attn_sums(float2 *sums, const float *lse, const float *dy,
-                          const float *y, struct attn a)
+                          const V *y, struct attn a)
 {
     int64_t row = blockIdx.x * (int64_t)(BLOCK / 32) + threadIdx.x / 32;
 
@@ -24,7 +25,7 @@ __global__ void attn_sums(float2 *sums, const float *lse, const float *dy,
         float sum = 0;
 
         for (int i = (int)threadIdx.x % 32; i < a.d; i += 32)
-            sum += dy[row * a.d + i] * y[row * a.d + i];
+            sum += dy[row * a.d + i] * to_float(y[row * a.d + i]);
         sum = warp_sum(sum);
         if (threadIdx.x % 32 == 0)
             sums[at] = make_float2(lse[at] * LOG2_E, sum);
@@ -79,14 +80,15 @@ template <class T, int D> static constexpr size_t shared16()
 
 template <class T, int D, bool BY_KEYS>
 __global__ __launch_bounds__(THREADS16, D > 64 ? 2 : 3)
-void attn_slopes(float *d1, float *d2, const float *x1, const float *x2,
-                 const T *tiles, const float2 *sums, struct attn a)
+void attn_slopes(float *d1, float *d2, const T *x1, const T *x2, const T *t1,
+                 const T *t2, const float2 *sums, struct attn a)
 {
     enum { ROWS = tile16_rows<D>(), SIZE = tile16_size<D>(),
            LD = tile16_ld<D>() };
     SHARED_DYNAMIC(T, shared); /* t1, t2, the next ones, their sums */
     float2 *columns = reinterpret_cast<float2 *>(shared + 4 * SIZE);
     int64_t head = attn_head(a), at = attn_at(a, head, a.d);
+    int64_t at16 = attn_at(a, head, D);
     int first = (int)(blockIdx.x % (unsigned)a.blocks) * OWN16 +
                 (int)threadIdx.x / 32 * 16;
     float o1[D / 8][4] = {}, o2[D / 8][4] = {};
@@ -94,23 +96,24 @@ void attn_slopes(float *d1, float *d2, const float *x1, const float *x2,
     float2 own[2] = {};
     uint32_t own1[D / 16][4], own2[D / 16][4];
 
-    tiles += attn_at(a, head, D);
+    t1 += at16;
+    t2 += at16;
     sums += head * a.time;
-    tiles16_load<T, D>(shared, tiles, 0, THREADS16, a);
+    tiles16_load<T, D>(shared, t1, t2, 0, THREADS16, a);
     copy_commit();
     if (BY_KEYS && threadIdx.x < ROWS)
         columns[threadIdx.x] = sums_of(sums, (int)threadIdx.x, a);
     for (int i = 0; i < 2 && !BY_KEYS; i++)
         own[i] = sums_of(sums, first + (int)threadIdx.x % 32 / 4 + 8 * i, a);
-    rows16_load<T, D>(own1, x1 + at, first, a);
-    rows16_load<T, D>(own2, x2 + at, first, a);
+    rows16_load<T, D>(own1, x1 + at16, first, a.step16, D, 1, a);
+    rows16_load<T, D>(own2, x2 + at16, first, a.step16, D, 1, a);
     for (int n = 0; n < a.time; n += ROWS) {
         int now = n / ROWS % 2, next = 1 - now;
 
         copy_wait<0>();
         __syncthreads();
         if (n + ROWS < a.time) {
-            tiles16_load<T, D>(shared + next * 2 * SIZE, tiles, n + ROWS,
+            tiles16_load<T, D>(shared + next * 2 * SIZE, t1, t2, n + ROWS,
                                THREADS16, a);
             copy_commit();
             if (BY_KEYS && threadIdx.x < ROWS)
@@ -118,16 +121,17 @@ void attn_slopes(float *d1, float *d2, const float *x1, const float *x2,
                     sums_of(sums, n + ROWS + (int)threadIdx.x, a);
         }
         for (int j = 0; j < ROWS && n + j < a.time && first < a.time; j += 16) {
-            const T *t1 = shared + now * 2 * SIZE + j * LD, *t2 = t1 + SIZE;
+            const T *tile1 = shared + now * 2 * SIZE + j * LD;
+            const T *tile2 = tile1 + SIZE;
             float s[2][4] = {}, dp[2][4] = {};
 
-            dots16<T, D>(s, own1, t1);
-            dots16<T, D>(dp, own2, t2);
+            dots16<T, D>(s, own1, tile1);
+            dots16<T, D>(dp, own2, tile2);
             slopes16<BY_KEYS>(s, dp, columns + now * ROWS + j, own,
                               a.time - n - j, a.scale2);
-            weigh16<T, D>(o1, dp, t1);
+            weigh16<T, D>(o1, dp, tile1);
             if (BY_KEYS)
-                weigh16<T, D>(o2, s, t2);
+                weigh16<T, D>(o2, s, tile2);
         }
     }
     rows16_store<D>(d1 + at, o1, first, scale, a);
@@ -135,27 +139,29 @@ void attn_slopes(float *d1, float *d2, const float *x1, const float *x2,
         rows16_store<D>(d2 + at, o2, first, one, a);
 }
 
-/* One call: the tensors' data. */
+/* One call. */
 struct slopes {
     float *dq, *dk, *dv;
-    const float *dy, *y, *lse, *q, *k, *v;
+    const struct tensor *dy, *y, *q, *k, *v;
+    const float *lse;
     float2 *sums;
 };
 
 /* narrow: q, dy, k, v in 16 bit. */
 template <class T, int D>
 static int backward16(struct cuda *c, const struct slopes *p, struct attn a,
-                      const void *narrow, struct err *err)
+                      const void *const narrow[4], struct err *err)
 {
     auto by_keys = attn_slopes<T, D, true>;
     auto by_queries = attn_slopes<T, D, false>;
-    const T *queries = (const T *)narrow, *keys = queries + 2 * a.size;
+    const T *q = (const T *)narrow[0], *dy = (const T *)narrow[1];
+    const T *k = (const T *)narrow[2], *v = (const T *)narrow[3];
     unsigned grid = attn_grid(&a, OWN16);
 
-    TRY(LAUNCH(by_keys, grid, THREADS16, (shared16<T, D>()), p->dk, p->dv, p->k,
-               p->v, queries, p->sums, a));
+    TRY(LAUNCH(by_keys, grid, THREADS16, (shared16<T, D>()), p->dk, p->dv, k, v,
+               q, dy, p->sums, a));
     return LAUNCH(by_queries, grid, THREADS16, (shared16<T, D>()), p->dq,
-                  (float *)NULL, p->q, p->dy, keys, p->sums, a);
+                  (float *)NULL, q, dy, k, v, p->sums, a);
 }
 
 /* ---- f32 ---- */
@@ -257,25 +263,39 @@ static int backward32(struct cuda *c, const struct slopes *p, struct attn a,
 
     TRY(cuda_allow_shared(by_keys, shared32<D>(), err));
     TRY(cuda_allow_shared(by_queries, shared32<D>(), err));
-    TRY(LAUNCH(by_keys, grid, F32_THREADS, shared32<D>(), p->dk, p->dv, p->k,
-               p->v, p->q, p->dy, p->sums, a));
+    TRY(LAUNCH(by_keys, grid, F32_THREADS, shared32<D>(), p->dk, p->dv,
+               p->k->data, p->v->data, p->q->data, p->dy->data, p->sums, a));
     return LAUNCH(by_queries, grid, F32_THREADS, shared32<D>(), p->dq,
-                  (float *)NULL, p->q, p->dy, p->k, p->v, p->sums, a);
+                  (float *)NULL, p->q->data, p->dy->data, p->k->data,
+                  p->v->data, p->sums, a);
 }
 
 /* ---- the operation ---- */
 
+template <class V>
+static int make_sums(struct cuda *c, const struct slopes *p,
+                     const struct attn *a, struct err *err)
+{
+    return LAUNCH(attn_sums<V>, cuda_grid(c, a->all * a->time * 32), BLOCK, 0,
+                  p->sums, p->lse, p->dy->data, (const V *)p->y->data, *a);
+}
+
+static int make_sums_any(struct cuda *c, const struct slopes *p,
+                         const struct attn *a, struct err *err)
+{
+    CUDA_VALUES_CALL(c, p->y, make_sums<V>(c, p, a, err));
+}
+
 static int backward(struct cuda *c, const struct slopes *p, struct attn a,
                     struct err *err)
 {
-    const float *narrow_of[4] = { p->q, p->dy, p->k, p->v };
-    unsigned grid = cuda_grid(c, a.all * a.time * 32);
-    void *narrow;
+    const struct tensor *const four[4] = { p->q, p->dy, p->k, p->v };
+    const void *narrow[4];
 
-    TRY(LAUNCH(attn_sums, grid, BLOCK, 0, p->sums, p->lse, p->dy, p->y, a));
+    TRY(make_sums_any(c, p, &a, err));
     if (!cuda_is_16(c))
         ATTN_WIDTH_CALL(&a, backward32<D>(c, p, a, err));
-    TRY(attn_narrow(c, &a, narrow_of, 4, &narrow, err));
+    TRY(attn_narrow(c, &a, four, 4, narrow, err));
     if (c->base.precision == PRECISION_BF16)
         ATTN_WIDTH_CALL(&a, (backward16<bf16, D>(c, p, a, narrow, err)));
     ATTN_WIDTH_CALL(&a, (backward16<f16, D>(c, p, a, narrow, err)));
@@ -290,8 +310,8 @@ int cuda_attention_backward(struct backend *be, struct tensor *dq,
 {
     struct cuda *c = cuda_of(be);
     int64_t n = tensor_count(q);
-    struct slopes p = { dq->data, dk->data, dv->data, dy->data, y->data,
-                        lse->data, q->data, k->data, v->data, NULL };
+    struct slopes p = { dq->data, dk->data, dv->data, dy, y, q, k, v,
+                        lse->data, NULL };
     struct attn a = {};
     void *sums;
 
@@ -302,7 +322,9 @@ int cuda_attention_backward(struct backend *be, struct tensor *dq,
     assert(tensor_count(lse) == a.all * a.time);
     if (!n)
         return 0;
-    a.wide = attn_wide(&a, p.dq, p.dk, p.dv, p.dy, p.q, p.k, p.v);
+    assert(!dq->narrow && !dk->narrow && !dv->narrow && !dy->narrow);
+    a.wide = attn_wide(&a, p.dq, p.dk, p.dv, dy->data, q->data, k->data,
+                       v->data);
     TRY(cuda_buf(c, CUDA_BUF_SUMS, (size_t)(a.all * a.time) * sizeof(float2),
                  &sums, err));
     p.sums = (float2 *)sums;

@@ -23,7 +23,7 @@ const uint32_t mfm_cuda_note[] = {
 #else
     1, /* emulated */
 #endif
-    sizeof(struct backend_ops)
+    MODULE_INTERFACE
 };
 }
 
@@ -174,6 +174,7 @@ static int set_precision(struct backend *be, enum precision p, struct err *err)
                        "is older than sm_80; fp16 and f32 work", names[p],
                        c->arch);
     cuda_drop_all_copies(c);
+    be->narrow = p == PRECISION_BF16 || p == PRECISION_FP16;
     return 0;
 }
 

@@ -122,7 +122,8 @@ static int describe(struct plan *p, struct err *err)
                g->ldb, g, g->stride_b, err));
     TRY(layout(&p->a, type, g->a_trans ? g->k : g->m, g->a_trans ? g->m : g->k,
                g->lda, g, g->stride_a, err));
-    return layout(&p->d, CUDA_R_32F, g->m, g->n, g->ldd, g, g->stride_d, err);
+    return layout(&p->d, g->narrow ? type : CUDA_R_32F, g->m, g->n, g->ldd, g,
+                  g->stride_d, err);
 }
 
 /* The largest power of two up to 256 that divides the addresses of a batch's
@@ -141,7 +142,7 @@ static void alignments(uint32_t out[3], const struct gemm *g)
 
     out[0] = alignment(g->a, many * g->stride_a * size);
     out[1] = alignment(g->b, many * g->stride_b * size);
-    out[2] = alignment(g->d, many * g->stride_d * (int64_t)sizeof(*g->d));
+    out[2] = alignment(g->d, many * g->stride_d * (g->narrow ? size : 4));
 }
 
 /* Kernels that read many bytes at once are chosen only for addresses that allow
@@ -201,7 +202,8 @@ static int same(const struct plan *p, const struct gemm *g)
     return k->m == g->m && k->n == g->n && k->k == g->k && k->lda == g->lda &&
            k->ldb == g->ldb && k->ldd == g->ldd && k->a_trans == g->a_trans &&
            k->b_trans == g->b_trans && k->operand == g->operand &&
-           !k->bias == !g->bias && k->batch == g->batch &&
+           !k->bias == !g->bias && k->narrow == g->narrow &&
+           k->batch == g->batch &&
            k->stride_a == g->stride_a && k->stride_b == g->stride_b &&
            k->stride_d == g->stride_d &&
            !memcmp(p->aligned, aligned, sizeof(aligned));

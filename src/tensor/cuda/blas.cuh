@@ -14,12 +14,13 @@ enum operand { OPERAND_F32, OPERAND_TF32, OPERAND_BF16, OPERAND_F16 };
  * (at least 1) products, stride values apart. */
 struct gemm {
     const void *a, *b;
-    float *d;
-    const float *bias;
+    void *d;
+    const void *bias;
     int64_t m, n, k, lda, ldb, ldd;
     int a_trans, b_trans;
     float alpha, beta;
     enum operand operand;
+    int narrow; /* d and bias are of the operands' type, else f32 */
     int64_t batch, stride_a, stride_b, stride_d;
 };
 

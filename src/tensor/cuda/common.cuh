@@ -156,6 +156,22 @@ static inline int cuda_allow_shared(F kernel, size_t size, struct err *err)
 #define LOOP
 #endif
 
+/* Returns call, an expression with V as the type of the values of tensor t,
+ * which may be narrow (tensor/tensor.h): float, bf16 or f16. */
+#define CUDA_VALUES_CALL(c, t, call)                  \
+    do {                                              \
+        if (!(t)->narrow) {                           \
+            typedef float V;                          \
+            return call;                              \
+        }                                             \
+        if ((c)->base.precision == PRECISION_BF16) {  \
+            typedef bf16 V;                           \
+            return call;                              \
+        }                                             \
+        typedef f16 V;                                \
+        return call;                                  \
+    } while (0)
+
 /* Blocks for a loop over n items, each thread taking every so-many-th one
  * (FOR_EACH): enough to fill the device. */
 enum { BLOCK = 256 };
@@ -208,6 +224,30 @@ __device__ __forceinline__ float act_value(float x, int act)
     default:
         return x;
     }
+}
+
+/* What is rounded to a V next: for 16 bit with the hardware's own exponential,
+ * right to 1e-5 of itself, and 0 of what overflowed downwards. */
+template <class V>
+__device__ __forceinline__ float sigmoid_for(float x)
+{
+    return __fdividef(1.0f, 1.0f + __expf(-x));
+}
+template <> __device__ __forceinline__ float sigmoid_for<float>(float x)
+{
+    return sigmoid(x);
+}
+template <class V>
+__device__ __forceinline__ float act_value_for(float x, int act)
+{
+    float y = act == ACT_SWISH ? x * sigmoid_for<V>(x) : act_value(x, act);
+
+    return x < -80.0f && act != ACT_NONE ? 0 : y;
+}
+template <>
+__device__ __forceinline__ float act_value_for<float>(float x, int act)
+{
+    return act_value(x, act);
 }
 
 __device__ __forceinline__ float act_slope(float x, int act)

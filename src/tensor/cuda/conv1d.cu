@@ -203,7 +203,7 @@ int cuda_conv1d_dw(struct backend *be, struct tensor *dw,
     if (slots > 1)
         TRY(cuda_buf(c, CUDA_BUF_WORK, (size_t)(slots * n) * sizeof(float),
                      &part, err));
-    p.d = (float *)part;
+    p.d = part;
     p.m = g.out;
     p.n = g.width;
     p.a_trans = 1;
@@ -217,5 +217,6 @@ int cuda_conv1d_dw(struct backend *be, struct tensor *dw,
     for (int64_t b = 0; b < g.batch; b += slots)
         TRY(add_windows(c, &p, &g, ya, xa, b,
                         g.batch - b < slots ? g.batch - b : slots, err));
-    return slots > 1 ? cuda_fold(c, dw->data, p.d, slots, n, err) : 0;
+    return slots > 1 ? cuda_fold(c, dw->data, (const float *)part, slots, n,
+                                 err) : 0;
 }

@@ -11,6 +11,11 @@ extern "C" {
 
 #include "tensor/backend.h"
 
+/* What program and module must agree on; in the module's note. */
+#define MODULE_INTERFACE \
+    (uint32_t)(sizeof(struct backend_ops) + sizeof(struct backend) + \
+               sizeof(struct tensor))
+
 /* Opens device n (0, 1, ..). ERR_UNSUPPORTED with one line that says what is
  * missing: a device, one as new as sm_75, a driver as new as the CUDA that the
  * module was built with. */

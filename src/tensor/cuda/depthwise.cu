@@ -28,15 +28,16 @@ static struct geometry measure(const struct tensor *x, const struct tensor *w)
 
 /* The rows from .. from + n - 1 of one window's channel, 0 where there are
  * none. x is that of the window, the thread's channel is col. */
-template <class S>
+template <class S, class V>
 static __device__ __forceinline__ void
-stage(S &to, const float *x, int64_t from, int n, int64_t time, int64_t c,
+stage(S &to, const V *x, int64_t from, int n, int64_t time, int64_t c,
       int64_t col)
 {
     UNROLL for (int i = (int)threadIdx.y; i < n; i += WARPS) {
         int64_t t = from + i;
 
-        to[i][threadIdx.x] = t >= 0 && t < time && col < c ? x[t * c + col] : 0;
+        to[i][threadIdx.x] = t >= 0 && t < time && col < c
+                                 ? to_float(x[t * c + col]) : 0;
     }
 }
 
@@ -67,8 +68,9 @@ add_taps(float sum[EACH], S &x, W &w, int first, int taps)
 
 /* y[t] = sum_k w[k] x[t + k - taps / 2] + bias, and its swish. back: taps in
  * reverse, which makes dx of dy. bias may be NULL. */
+template <class V>
 __global__ void __launch_bounds__(CHANNELS * WARPS, 4)
-depthwise_tile(float *y, const float *x, const float *w, const float *bias,
+depthwise_tile(V *y, const V *x, const float *w, const float *bias,
                struct geometry g, int back, int swish)
 {
     SHARED2(float, rows, SPAN, CHANNELS);
@@ -97,33 +99,36 @@ depthwise_tile(float *y, const float *x, const float *w, const float *bias,
     }
     UNROLL for (int j = 0; j < EACH; j++)
         if (col < g.c && t0 + mine + j < g.time)
-            y[(window + t0 + mine + j) * g.c + col] =
-                swish ? sum[j] * sigmoid(sum[j]) : sum[j];
+            y[(window + t0 + mine + j) * g.c + col] = from_float<V>(
+                swish ? sum[j] * sigmoid_for<V>(sum[j]) : sum[j]);
 }
 
-static int run_tiles(struct cuda *c, const struct geometry *g, float *y,
-                     const float *x, const float *w, const float *bias,
+template <class V>
+static int run_tiles(struct cuda *c, const struct geometry *g, V *y,
+                     const V *x, const float *w, const float *bias,
                      int back, int swish, struct err *err)
 {
     int64_t blocks = g->batch * g->tiles * g->groups;
 
     if (!blocks)
         return 0;
-    return LAUNCH(depthwise_tile, (unsigned)blocks, dim3(CHANNELS, WARPS), 0, y,
-                  x, w, bias, *g, back, swish);
+    return LAUNCH(depthwise_tile<V>, (unsigned)blocks, dim3(CHANNELS, WARPS),
+                  0, y, x, w, bias, *g, back, swish);
 }
 
 int cuda_depthwise(struct backend *be, struct tensor *y, const struct tensor *x,
                    const struct tensor *w, const struct tensor *bias,
                    enum act act, struct err *err)
 {
+    struct cuda *c = cuda_of(be);
     struct geometry g = measure(x, w);
 
     assert(tensor_count(y) == tensor_count(x) && y->data != x->data);
-    assert(tensor_count(bias) == g.c);
+    assert(tensor_count(bias) == g.c && x->narrow == y->narrow);
     assert(act == ACT_NONE || act == ACT_SWISH);
-    return run_tiles(cuda_of(be), &g, y->data, x->data, w->data, bias->data, 0,
-                     act == ACT_SWISH, err);
+    CUDA_VALUES_CALL(c, x, run_tiles(c, &g, (V *)y->data, (const V *)x->data,
+                                     w->data, bias->data, 0, act == ACT_SWISH,
+                                     err));
 }
 
 /* ---- dw: the sums of some tiles by each block, then over the blocks ---- */

@@ -76,15 +76,17 @@ static void set_ready(struct cuda *c, const float *x, int64_t n, void *copy)
     c->ready.copy = copy;
 }
 
-/* *out: x as a product wants it, itself or a copy in work memory. */
-static int narrowed(struct cuda *c, int which, const float *x, int64_t n,
+/* *out: t as a product wants it, itself or a copy in work memory. */
+static int narrowed(struct cuda *c, int which, const struct tensor *t,
                     const void **out, struct err *err)
 {
     const struct cuda_ready *r = &c->ready;
+    const float *x = t->data;
+    int64_t n = tensor_count(t);
     void *copy;
 
     *out = x;
-    if (!cuda_is_16(c))
+    if (t->narrow || !cuda_is_16(c))
         return 0;
     if (which == CUDA_BUF_X && r->data == x && r->n == n &&
         r->precision == c->base.precision && r->launched == c->launched) {
@@ -112,10 +114,13 @@ int cuda_act_ready(struct cuda *c, float *y, int64_t n, enum act act,
     return 0;
 }
 
-/* A product was launched that writes to d (n): what is ready is not, if it is
- * of what lies there. */
-static void wrote(struct cuda *c, const float *d, int64_t n)
+/* A product was launched that writes to y: what is ready is not, if it is of
+ * what lies there. */
+static void wrote(struct cuda *c, const struct tensor *y)
 {
+    const float *d = y->data;
+    int64_t n = y->narrow ? (tensor_count(y) + 1) / 2 : tensor_count(y);
+
     if (c->ready.data && c->ready.data < d + n &&
         d < c->ready.data + c->ready.n)
         c->ready.data = NULL;
@@ -297,27 +302,33 @@ __global__ void scaled(float *y, const float *x, int64_t n, float scale)
         y[i] = scale * x[i];
 }
 
-/* cuBLASLt adds the bias as it is behind the scale. */
-static int scaled_bias(struct cuda *c, struct gemm *g, struct err *err)
+/* cuBLASLt adds the bias as it is behind the scale, in the type of d. */
+static int add_bias(struct cuda *c, struct gemm *g, const float *bias,
+                    struct err *err)
 {
     void *copy;
 
-    if (!g->bias || g->alpha == 1)
+    g->bias = bias;
+    if (!bias || (!g->narrow && g->alpha == 1))
         return 0;
+    if (g->narrow)
+        return kept_copy(c, bias, g->n, &g->bias, err);
     TRY(cuda_buf(c, CUDA_BUF_BIAS, (size_t)g->n * sizeof(float), &copy, err));
-    TRY(LAUNCH(scaled, cuda_grid(c, g->n), BLOCK, 0, (float *)copy, g->bias,
-               g->n, g->alpha));
-    g->bias = (const float *)copy;
+    TRY(LAUNCH(scaled, cuda_grid(c, g->n), BLOCK, 0, (float *)copy, bias, g->n,
+               g->alpha));
+    g->bias = copy;
     return 0;
 }
 
 /* d (m, n) of a (m, k) and b (k, n), each lying so or transposed. */
-static struct gemm product(const struct cuda *c, float *d, int64_t m, int64_t n,
-                           int64_t k, int a_trans, int b_trans)
+static struct gemm product(const struct cuda *c, const struct tensor *d,
+                           int64_t m, int64_t n, int64_t k, int a_trans,
+                           int b_trans)
 {
     struct gemm g = {};
 
-    g.d = d;
+    g.d = d->data;
+    g.narrow = d->narrow;
     g.m = m;
     g.n = n;
     g.k = k;
@@ -338,7 +349,7 @@ int cuda_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
 {
     struct cuda *c = cuda_of(be);
     int64_t m = tensor_rows(x), k = tensor_cols(x), n = tensor_cols(y);
-    struct gemm g = product(c, y->data, m, n, k, 0, 1);
+    struct gemm g = product(c, y, m, n, k, 0, 1);
 
     assert(tensor_rows(y) == m && tensor_count(w) == n * k);
     assert(!bias || tensor_count(bias) == n);
@@ -346,13 +357,17 @@ int cuda_matmul(struct backend *be, struct tensor *y, const struct tensor *x,
         return 0;
     g.alpha = opts.scale ? opts.scale : 1;
     g.beta = opts.accumulate ? 1 : 0;
-    g.bias = bias ? bias->data : NULL;
-    TRY(narrowed(c, CUDA_BUF_X, x->data, m * k, &g.a, err));
+    assert(!y->narrow || (g.alpha == 1 && !opts.accumulate));
+    TRY(narrowed(c, CUDA_BUF_X, x, &g.a, err));
     TRY(kept_copy(c, w->data, n * k, &g.b, err));
-    TRY(scaled_bias(c, &g, err));
+    TRY(add_bias(c, &g, bias ? bias->data : NULL, err));
     TRY(blas_gemm(c, &g, err));
-    wrote(c, y->data, m * n);
-    return opts.act ? cuda_act_ready(c, y->data, m * n, opts.act, err) : 0;
+    wrote(c, y);
+    if (!opts.act)
+        return 0;
+    if (y->narrow)
+        return cuda_act(be, y, y, opts.act, err);
+    return cuda_act_ready(c, y->data, m * n, opts.act, err);
 }
 
 /* ready: the operand dy as matmul_dw had it converted. */
@@ -363,7 +378,7 @@ static int product_dx(struct backend *be, struct tensor *dx,
 {
     struct cuda *c = cuda_of(be);
     int64_t m = tensor_rows(dy), k = tensor_cols(dy), n = tensor_cols(dx);
-    struct gemm g = product(c, dx->data, m, n, k, 0, 0);
+    struct gemm g = product(c, dx, m, n, k, 0, 0);
 
     assert(tensor_rows(dx) == m && tensor_count(w) == n * k);
     if (!m)
@@ -372,9 +387,9 @@ static int product_dx(struct backend *be, struct tensor *dx,
     g.beta = opts.accumulate ? 1 : 0;
     g.a = ready;
     if (!ready)
-        TRY(narrowed(c, CUDA_BUF_X, dy->data, m * k, &g.a, err));
+        TRY(narrowed(c, CUDA_BUF_X, dy, &g.a, err));
     TRY(kept_copy(c, w->data, n * k, &g.b, err));
-    wrote(c, dx->data, m * n);
+    wrote(c, dx);
     return blas_gemm(c, &g, err);
 }
 
@@ -392,7 +407,7 @@ static int product_dw(struct backend *be, struct tensor *dw,
 {
     struct cuda *c = cuda_of(be);
     int64_t k = tensor_rows(dy), m = tensor_cols(dy), n = tensor_cols(x);
-    struct gemm g = product(c, dw->data, m, n, k, 1, 0);
+    struct gemm g = product(c, dw, m, n, k, 1, 0);
 
     assert(tensor_rows(x) == k && tensor_count(dw) == m * n);
     assert(!dbias || tensor_count(dbias) == m);
@@ -403,10 +418,10 @@ static int product_dw(struct backend *be, struct tensor *dw,
     g.beta = 1;
     if (dbias)
         TRY(cuda_column_sums(c, dbias->data, dy->data, k, m, g.alpha, 1, err));
-    TRY(narrowed(c, CUDA_BUF_X, dy->data, k * m, &g.a, err));
-    TRY(narrowed(c, CUDA_BUF_Y, x->data, k * n, &g.b, err));
+    TRY(narrowed(c, CUDA_BUF_X, dy, &g.a, err));
+    TRY(narrowed(c, CUDA_BUF_Y, x, &g.b, err));
     *ready = g.a;
-    wrote(c, dw->data, m * n);
+    wrote(c, dw);
     return blas_gemm(c, &g, err);
 }
 

@@ -9,9 +9,9 @@
 enum { ROW_THREADS = 128 };
 
 /* Each lane holds M times 4 values of a row of n, n at most 128 M. */
-template <int M>
+template <class V, int M>
 __global__ void __launch_bounds__(ROW_THREADS)
-norm_rows(float *y, const float *x, const float *gamma, const float *beta,
+norm_rows(V *y, const float *x, const float *gamma, const float *beta,
           int64_t rows, int n, float eps)
 {
     int64_t row = (int64_t)blockIdx.x * (ROW_THREADS / 32) + threadIdx.x / 32;
@@ -47,12 +47,13 @@ norm_rows(float *y, const float *x, const float *gamma, const float *beta,
             UNROLL
             for (int j = 0; j < 4; j++)
                 g.v[j] = v[i].v[j] * inv * g.v[j] + b.v[j];
-            pack_put(y + row * n + first + 128 * i, g);
+            values_put<4>(y + row * n + first + 128 * i, g.v);
         }
 }
 
 /* Any n: a block a row, which it reads three times. */
-__global__ void norm_any(float *y, const float *x, const float *gamma,
+template <class V>
+__global__ void norm_any(V *y, const float *x, const float *gamma,
                          const float *beta, int64_t rows, int64_t n, float eps)
 {
     for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
@@ -66,20 +67,41 @@ __global__ void norm_any(float *y, const float *x, const float *gamma,
             sq += (from[i] - mean) * (from[i] - mean);
         inv = 1.0f / sqrtf(block_sum(sq) / (float)n + eps);
         for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-            y[row * n + i] = (from[i] - mean) * inv * gamma[i] + beta[i];
+            y[row * n + i] = from_float<V>((from[i] - mean) * inv * gamma[i] +
+                                           beta[i]);
     }
 }
 
-template <int M>
+template <class V, int M>
 static int norm_rows_of(struct cuda *c, struct tensor *y,
                         const struct tensor *x, const struct tensor *gamma,
                         const struct tensor *beta, float eps, struct err *err)
 {
     int64_t rows = tensor_rows(x), each = ROW_THREADS / 32;
+    auto kernel = norm_rows<V, M>;
 
-    return LAUNCH(norm_rows<M>, (unsigned)((rows + each - 1) / each),
-                  ROW_THREADS, 0, y->data, x->data, gamma->data, beta->data,
-                  rows, (int)tensor_cols(x), eps);
+    return LAUNCH(kernel, (unsigned)((rows + each - 1) / each), ROW_THREADS, 0,
+                  (V *)y->data, x->data, gamma->data, beta->data, rows,
+                  (int)tensor_cols(x), eps);
+}
+
+template <class V>
+static int norm_of(struct cuda *c, struct tensor *y, const struct tensor *x,
+                   const struct tensor *gamma, const struct tensor *beta,
+                   float eps, struct err *err)
+{
+    int64_t rows = tensor_rows(x), n = tensor_cols(x);
+    bool packs = pack_fits(x->data, n) && pack_fits(y->data, n) &&
+                 pack_fits(gamma->data, n) && pack_fits(beta->data, n);
+
+    if (packs && n <= 512)
+        return norm_rows_of<V, 4>(c, y, x, gamma, beta, eps, err);
+    if (packs && n <= 1024)
+        return norm_rows_of<V, 8>(c, y, x, gamma, beta, eps, err);
+    if (packs && n <= 2048)
+        return norm_rows_of<V, 16>(c, y, x, gamma, beta, eps, err);
+    return LAUNCH(norm_any<V>, cuda_grid(c, rows * BLOCK), BLOCK, 0,
+                  (V *)y->data, x->data, gamma->data, beta->data, rows, n, eps);
 }
 
 int cuda_layer_norm(struct backend *be, struct tensor *y,
@@ -88,21 +110,12 @@ int cuda_layer_norm(struct backend *be, struct tensor *y,
 {
     struct cuda *c = cuda_of(be);
     int64_t rows = tensor_rows(x), n = tensor_cols(x);
-    bool packs = pack_fits(x->data, n) && pack_fits(y->data, n) &&
-                 pack_fits(gamma->data, n) && pack_fits(beta->data, n);
 
-    assert(tensor_count(y) == rows * n);
+    assert(tensor_count(y) == rows * n && !x->narrow);
     assert(tensor_count(gamma) == n && tensor_count(beta) == n);
     if (!rows || !n)
         return 0;
-    if (packs && n <= 512)
-        return norm_rows_of<4>(c, y, x, gamma, beta, eps, err);
-    if (packs && n <= 1024)
-        return norm_rows_of<8>(c, y, x, gamma, beta, eps, err);
-    if (packs && n <= 2048)
-        return norm_rows_of<16>(c, y, x, gamma, beta, eps, err);
-    return LAUNCH(norm_any, cuda_grid(c, rows * BLOCK), BLOCK, 0, y->data,
-                  x->data, gamma->data, beta->data, rows, n, eps);
+    CUDA_VALUES_CALL(c, y, norm_of<V>(c, y, x, gamma, beta, eps, err));
 }
 
 /* ---- backward. With xhat = (x - mean) * inv and g = dy * gamma:

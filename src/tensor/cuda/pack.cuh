@@ -31,10 +31,49 @@ __device__ __forceinline__ void pack_put(V *p, pack<V, N> v)
     *reinterpret_cast<pack<V, N> *>(p) = v;
 }
 
+/* N values as floats, and from floats, as few packs. */
+template <int N, class V>
+__device__ __forceinline__ void values_at(float v[N], const V *p)
+{
+    enum { M = N * sizeof(V) > 16 ? 16 / (int)sizeof(V) : N };
+
+    UNROLL for (int i = 0; i < N; i += M) {
+        pack<V, M> in = pack_at<M>(p + i);
+
+        UNROLL for (int j = 0; j < M; j++)
+            v[i + j] = to_float(in.v[j]);
+    }
+}
+template <int N, class V>
+__device__ __forceinline__ void values_put(V *p, const float v[N])
+{
+    enum { M = N * sizeof(V) > 16 ? 16 / (int)sizeof(V) : N };
+
+    UNROLL for (int i = 0; i < N; i += M) {
+        pack<V, M> out;
+
+        UNROLL for (int j = 0; j < M; j++)
+            out.v[j] = from_float<V>(v[i + j]);
+        pack_put(p + i, out);
+    }
+}
+
 /* Whether rows of n values of V at p can be read 16 bytes at a time. */
 template <class V> static inline bool pack_fits(const V *p, int64_t n)
 {
     return (uintptr_t)p % 16 == 0 && n % (16 / (int64_t)sizeof(V)) == 0;
+}
+
+/* Whether n values of each of these, a tensor's data or NULL, can be read and
+ * written 8 at a time. */
+static inline bool pack_fits_8(int64_t n, const struct tensor *a,
+                               const struct tensor *b,
+                               const struct tensor *d = NULL)
+{
+    uintptr_t at = (uintptr_t)a->data | (uintptr_t)b->data |
+                   (d ? (uintptr_t)d->data : 0);
+
+    return at % 16 == 0 && n % 8 == 0;
 }
 
 #endif
