@@ -575,7 +575,7 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     run eval beats --dataset gtzan --root gtzan --trim 0 --per-file
     expect_exit 0
     expect_one_line_stderr
-    expect_in_stderr "gtzan: 1 of 2 songs have no audio"
+    expect_in_stderr "gtzan: 1 of 2 songs have no audio and are left out: "
     expect_field split '"test"'
     expect_field songs 2
     expect_field without_audio 1
