@@ -38,8 +38,13 @@ AS_IF([test "$have_cuda" = yes], [
         [NVCCFLAGS="$NVCCFLAGS -DHAVE_NCCL"
         AC_MSG_RESULT([yes])],
         [AC_MSG_RESULT([no: one GPU for each training])])
-    AC_MSG_CHECKING([for cudnn.h])
-    echo '#include <cudnn.h>' >conftest.cu
+    AC_MSG_CHECKING([for cudnn.h of cuDNN 9 or newer])
+    cat >conftest.cu <<MFM_EOF
+#include <cudnn.h>
+#if CUDNN_MAJOR < 9
+#error too old
+#endif
+MFM_EOF
     AS_IF([$NVCC -E conftest.cu >/dev/null 2>&1],
         [NVCCFLAGS="$NVCCFLAGS -DHAVE_CUDNN"
         AC_MSG_RESULT([yes])],

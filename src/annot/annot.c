@@ -41,7 +41,8 @@ void segments_append(struct segments *s, double start, double end,
                      const char *label, double confidence)
 {
     ARRAY_GROW(s->v, s->n, s->cap);
-    s->v[s->n++] = (struct segment){ start, end, xstrdup(label), confidence };
+    s->v[s->n++] = (struct segment){ start, end, xstrdup(label), confidence,
+                                      0 };
 }
 
 void key_init(struct key *k)

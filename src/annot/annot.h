@@ -32,6 +32,7 @@ struct segment {
     double start, end;
     char *label;
     double confidence;
+    int line; /* of the file that it was read from; 0: not known */
 };
 
 struct segments {

@@ -41,9 +41,11 @@ void annotation_copy(struct annotation *out, const struct annotation *a)
     for (size_t i = 0; i < a->beats.n; i++)
         beats_append(&out->beats, a->beats.v[i].time, a->beats.v[i].position,
                      a->beats.v[i].confidence);
-    for (size_t i = 0; i < a->spans.n; i++)
+    for (size_t i = 0; i < a->spans.n; i++) {
         segments_append(&out->spans, a->spans.v[i].start, a->spans.v[i].end,
                         a->spans.v[i].label, a->spans.v[i].confidence);
+        out->spans.v[i].line = a->spans.v[i].line;
+    }
     if (a->key.label)
         key_set(&out->key, a->key.label, a->key.confidence);
     copy_tags(&out->keys, &a->keys);

@@ -175,6 +175,7 @@ static int parse_segment(struct segments *out, struct lines *l, char *line,
                          "starts before the one above it: sort by time");
     label = columns == ONE_COLUMN ? lines_column(&s.rest) : s.rest;
     segments_append(out, s.start, s.end, label ? label : "", NAN);
+    out->v[out->n - 1].line = l->number;
     return 0;
 }
 
@@ -252,6 +253,8 @@ static int parse_start(struct segments *out, bool *open, struct lines *l,
     *open = strcasecmp(line, "end") != 0;
     if (*open)
         segments_append(out, start, INFINITY, line, NAN);
+    if (*open)
+        out->v[out->n - 1].line = l->number;
     return 0;
 }
 

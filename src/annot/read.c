@@ -273,7 +273,8 @@ static int read_tempo(struct tempi *out, struct lines *l, struct err *err)
         return err_set(err, ERR_FORMAT, "%s: no tempo in it", l->name);
     while ((word = lines_column(&line)))
         if (n == 3 || !lines_number(&v[n++], word))
-            return lines_bad(l, err, "not 'bpm', nor 't1 t2 weight'");
+            return lines_bad(l, err, "no tempo: neither 'bpm' nor 't1 t2 "
+                                     "weight'");
     if (n == 2)
         return lines_bad(l, err, "behind two tempi stands no weight in 0..1");
     if (v[0] < 0 || v[1] < 0 || v[0] + v[1] == 0 || v[2] < 0 || v[2] > 1)

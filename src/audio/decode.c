@@ -228,6 +228,9 @@ static int open_failed(const struct decoder *d, int code, struct err *err)
     if (!d->source.read_sum)
         return err_set(err, ERR_FORMAT, "%s: the input is empty", d->name);
     av_text(code, text, sizeof(text));
+    if (code == AVERROR(EINVAL)) /* says nothing of the file */
+        return err_set(err, ERR_FORMAT, "%s: not audio that FFmpeg can read, "
+                       "or cut off%s", d->name, pipe_hint(d));
     return err_set(err, ERR_FORMAT,
                    "%s: not audio that FFmpeg can read, or cut off (%s)%s",
                    d->name, text, pipe_hint(d));

@@ -116,8 +116,8 @@ static int set_measure(const struct opt *o, const char *s, struct err *err)
                          "1h" : "--%s: '%s' is not a size, as 4G or 500M",
                        o->name, s);
     if (!(v >= o->min && v <= o->max))
-        return err_set(err, ERR_ARG, "--%s: '%s' is not within %g..%g %s",
-                       o->name, s, o->min, o->max, is_time ? "s" : "GB");
+        return err_set(err, ERR_ARG, "--%s: '%s' is not within %.10g..%.10g "
+                       "%s", o->name, s, o->min, o->max, is_time ? "s" : "GB");
     *(double *)o->value = v;
     return 0;
 }
@@ -131,8 +131,9 @@ static int set_number(const struct opt *o, const char *s, struct err *err)
     v = strtod(s, &end);
     if (end == s || *end || !isfinite(v) || v < o->min || v > o->max ||
         (o->kind == OPT_INT && v != floor(v)))
-        return err_set(err, ERR_ARG, "--%s: '%s' is not %s in %g..%g", o->name,
-                       s, o->kind == OPT_INT ? "an integer" : "a number",
+        return err_set(err, ERR_ARG, "--%s: '%s' is not %s in %.10g..%.10g",
+                       o->name, s,
+                       o->kind == OPT_INT ? "an integer" : "a number",
                        o->min, o->max);
     if (o->kind == OPT_INT)
         *(int *)o->value = (int)v;

@@ -49,7 +49,8 @@ static int is_beginning(const char *word, const char *name)
 
 const char *suggest_name(const char *word, const char *const *names, size_t n)
 {
-    int len = (int)strnlen(word, CUT), best = len / 3 > 2 ? len / 3 : 2;
+    int len = (int)strnlen(word, CUT);
+    int best = len < 4 ? 1 : len < 9 ? 2 : len / 3;
     const char *found = NULL;
 
     for (size_t i = 0; i < n; i++)

@@ -14,6 +14,9 @@ static int parse_tasks(struct task_options *o, const char *list)
         size_t n = strcspn(list, ",");
         int t = 0;
 
+        if (n == 4 && !strncmp(list, "tags", n)) /* as its results are called */
+            n--;
+
         while (t < TASKS && (strlen(task_names[t]) != n ||
                              strncmp(task_names[t], list, n)))
             t++;
@@ -22,7 +25,7 @@ static int parse_tasks(struct task_options *o, const char *list)
                                    "beats, chords, structure, key, tag",
                                    (int)n, list);
         o->wanted[t] = 1;
-        list += n;
+        list += strcspn(list, ",");
         list += *list == ',';
     }
     return CMD_GO;

@@ -247,7 +247,10 @@ static void error_line(struct batch *b, const char *path, const char *message)
 {
     struct result r = { .file = strcmp(path, "-") ? path : "stdin",
                         .error = message };
+    size_t n = strlen(r.file);
 
+    if (!strncmp(message, r.file, n) && !strncmp(message + n, ": ", 2))
+        r.error += n + 2; /* it is in "file" */
     strbuf_reset(&b->text);
     write_json_line(&b->text, &r, NULL);
 }

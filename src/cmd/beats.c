@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/npy.h"
 #include "cmd/cmd.h"
 #include "cmd/session.h"
@@ -22,6 +23,8 @@ struct args {
 /* "3,4" into c->bars. */
 static int parse_bars(struct dbn_config *c, const char *list)
 {
+    const char *all = list;
+
     c->num_bars = 0;
     for (;;) {
         char *end;
@@ -30,7 +33,8 @@ static int parse_bars(struct dbn_config *c, const char *list)
         if (end == list || v < 1 || v > DBN_MAX_BEATS ||
             c->num_bars == DBN_MAX_BARS || (*end && *end != ','))
             return cmd_usage_error("beats", "--beats-per-bar: '%s' is not a "
-                                   "list of at most %d numbers in 1..%d", list,
+                                   "list, with commas between, of at most %d "
+                                   "numbers that are in 1..%d", all,
                                    DBN_MAX_BARS, DBN_MAX_BEATS);
         c->bars[c->num_bars++] = (int)v;
         if (!*end)
@@ -55,6 +59,9 @@ static int set_config(const struct args *a, struct dbn_config *c, int downbeats)
     if (a->min_bpm > a->max_bpm)
         return cmd_usage_error("beats", "--min-bpm %g is above --max-bpm %g",
                                a->min_bpm, a->max_bpm);
+    if (a->num_tempi == 1)
+        log_warn("--num-tempi 1: only --max-bpm is looked for, %g BPM",
+                 a->max_bpm);
     if (a->bars && a->no_downbeats)
         return cmd_usage_error("beats", "--beats-per-bar: --no-downbeats "
                                "knows no bars");

@@ -147,12 +147,17 @@ void cmd_usage_text(struct strbuf *out, const struct cmd_usage *usage,
 int cmd_usage_error(const char *name, const char *fmt, ...)
 {
     char msg[1100];
+    size_t n;
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(msg, sizeof(msg), fmt, ap);
     va_end(ap);
-    log_error("%s: %s (see mfm %s -h)", name, msg, name);
+    n = strlen(msg);
+    if (n > 2 && !strcmp(msg + n - 2, "?)")) /* a hint: one bracket for both */
+        log_error("%s: %.*s; see mfm %s -h)", name, (int)n - 1, msg, name);
+    else
+        log_error("%s: %s (see mfm %s -h)", name, msg, name);
     return CMD_USAGE;
 }
 

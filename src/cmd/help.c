@@ -80,34 +80,60 @@ void cmd_list(struct strbuf *out)
                   "mfm help COMMAND opens its manual.\n");
 }
 
-/* man/PAGE beside this program or in a folder up to 3 levels above it (a build
- * that is not installed), share/man/man1/PAGE beside its bin, or where
- * configure was told that manual pages go. NULL if there is none; the caller
- * frees it. */
-static char *find_page(const char *page)
+/* The source tree of the build in folder dir, as its Makefile says; NULL: there
+ * is none. The caller frees it. */
+static char *source_tree(const char *dir)
 {
-    static const char *const at[] = { "/man", "/../man", "/../../man",
-                                      "/../../../man", "/../share/man/man1" };
-    char exe[PATH_MAX], *path;
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    static const char key[] = "abs_top_srcdir = ";
+    char *name = xasprintf("%s/Makefile", dir), line[PATH_MAX + 64];
+    FILE *f = fopen(name, "re");
+    char *tree = NULL;
 
-    exe[n > 0 ? n : 0] = '\0';
-    if (strrchr(exe, '/'))
-        *strrchr(exe, '/') = '\0';
-    for (size_t i = 0; n > 0 && i < ARRAY_LEN(at); i++)
-        for (int gz = 0; gz < 2; gz++) {
-            path = xasprintf("%s%s/%s%s", exe, at[i], page, gz ? ".gz" : "");
-            if (!access(path, R_OK))
-                return path;
-            free(path);
-        }
+    free(name);
+    while (f && !tree && fgets(line, sizeof(line), f))
+        if (!strncmp(line, key, sizeof(key) - 1))
+            tree = xstrndup(line + sizeof(key) - 1,
+                            strcspn(line + sizeof(key) - 1, "\n"));
+    if (f)
+        fclose(f);
+    return tree;
+}
+
+/* DIR BELOW PAGE, packed or not; NULL if it is not there. */
+static char *page_in(const char *dir, const char *below, const char *page)
+{
     for (int gz = 0; gz < 2; gz++) {
-        path = xasprintf(MFM_MANDIR "/man1/%s%s", page, gz ? ".gz" : "");
+        char *path = xasprintf("%s%s/%s%s", dir, below, page, gz ? ".gz" : "");
+
         if (!access(path, R_OK))
             return path;
         free(path);
     }
     return NULL;
+}
+
+/* man/PAGE beside this program or in a folder up to 3 levels above it (a build
+ * that is not installed), in the source tree of a build elsewhere,
+ * share/man/man1/PAGE beside its bin, or where configure was told that manual
+ * pages go. NULL if there is none; the caller
+ * frees it. */
+static char *find_page(const char *page)
+{
+    static const char *const at[] = { "/man", "/../man", "/../../man",
+                                      "/../../../man", "/../share/man/man1" };
+    char exe[PATH_MAX], *path = NULL, *tree;
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+    exe[n > 0 ? n : 0] = '\0';
+    if (strrchr(exe, '/'))
+        *strrchr(exe, '/') = '\0';
+    for (size_t i = 0; n > 0 && i < ARRAY_LEN(at) && !path; i++)
+        path = page_in(exe, at[i], page);
+    tree = n > 0 && !path ? source_tree(exe) : NULL;
+    if (tree)
+        path = page_in(tree, "/man", page);
+    free(tree);
+    return path ? path : page_in(MFM_MANDIR, "/man1", page);
 }
 
 /* Returns 0 if man showed the page, -1 if there is no man or no page. */
@@ -118,8 +144,10 @@ static int show_page(const char *page)
     int status = -1;
     pid_t pid;
 
-    if (!path)
+    if (!path) {
+        log_info("%s: not found, neither beside mfm nor in " MFM_MANDIR, page);
         return -1;
+    }
     fflush(stdout);
     if (!posix_spawnp(&pid, "man", NULL, NULL, argv, environ))
         waitpid(pid, &status, 0);

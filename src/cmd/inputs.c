@@ -70,7 +70,9 @@ static void add_path(struct inputs *in, const struct cmd_common *c,
     size_t before = in->n;
     struct stat st;
 
-    if (!strcmp(path, "-") || stat(path, &st) || !S_ISDIR(st.st_mode)) {
+    if (!*path)
+        add(in, c, xstrdup(path), xstrdup("'': an empty file name"));
+    else if (!strcmp(path, "-") || stat(path, &st) || !S_ISDIR(st.st_mode)) {
         add(in, c, xstrdup(path), NULL);
     } else if (!c->recurse) {
         add(in, c, xstrdup(path),
@@ -103,6 +105,8 @@ static int add_list(struct inputs *in, const struct cmd_common *c,
         if (!end)
             end = list.s + list.len;
         *end = '\0';
+        if (!c->nul && end > p && end[-1] == '\r') /* a list of Windows */
+            end[-1] = '\0';
         if (in->n >= LIMIT_INPUTS) {
             rc = err_set(err, ERR_FORMAT, "%s: names more than %d files; see "
                          "LIMITS in mfm(1)", c->files_from, LIMIT_INPUTS);
@@ -138,7 +142,7 @@ int inputs_collect(struct inputs *in, const struct cmd_common *c, int n,
         times += !strcmp(in->item[i].path, "-");
     if (times > 1)
         return err_set(err, ERR_ARG, "stdin (-) can be read only once");
-    if (!in->n)
+    if (!in->n && c->files_from) /* of folders it was said */
         log_warn("nothing to do: the list of files is empty");
     return 0;
 }

@@ -50,3 +50,16 @@ int labels_rank(enum annot_task task, const char *name)
             return LABELS_SPECIFIC + 1 + i;
     return 0;
 }
+
+const char *labels_of_other(enum annot_task task, const char *name)
+{
+    if (labels_rank(task, name))
+        return NULL;
+    for (int t = 0; t <= ANNOT_TAGS; t++) {
+        int rank = labels_rank((enum annot_task)t, name);
+
+        if (rank && rank <= LABELS_SPECIFIC)
+            return annot_task_names[t];
+    }
+    return NULL;
+}

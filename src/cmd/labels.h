@@ -10,4 +10,8 @@
 enum { LABELS_SPECIFIC = 4 };
 int labels_rank(enum annot_task task, const char *name);
 
+/* NULL, or what an extension says that is of another task alone: "structure" of
+ * song.seg where task is beats. */
+const char *labels_of_other(enum annot_task task, const char *name);
+
 #endif

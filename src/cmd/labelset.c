@@ -272,8 +272,25 @@ static int take_song(void *ctx, const char *id, struct annotation *a,
     return 0;
 }
 
+static int check_name(const struct labelset *set, const char *path,
+                      struct err *err)
+{
+    const char *other = labels_of_other(set->task, path);
+
+    if (stem_is_audio(path))
+        return err_set(err, ERR_FORMAT, "%s: is audio: label files are wanted "
+                       "here (mfm annotate makes them; --dataset folder takes "
+                       "audio)", path);
+    if (other)
+        return err_set(err, ERR_FORMAT, "%s: has labels of %s by its name, not "
+                       "of %s", path, other, annot_task_names[set->task]);
+    return 0;
+}
+
 static int open_file(struct labelset *set, const char *path, struct err *err)
 {
+    if (!set->spool)
+        TRY(check_name(set, path, err));
     if (set->spool || is_json(path)) {
         TRY(file_map(&set->map, path, err));
         if (has_lines(&set->map))
@@ -299,6 +316,7 @@ int labelset_open(struct labelset *set, const char *path, enum annot_task task,
         set->name = "stdin";
     else if (stat(path, &st))
         return err_sys(err, "%s: cannot open", path);
+    set->empty = S_ISREG(st.st_mode) && !st.st_size;
     if (S_ISDIR(st.st_mode))
         rc = open_folder(set, path, err);
     else if (S_ISREG(st.st_mode))
@@ -387,4 +405,15 @@ int labelset_read(struct annotation *out, const struct labelset *set, size_t i,
     if (rc)
         annotation_release(out);
     return rc;
+}
+
+void labelset_where(char *out, size_t size, const struct labelset *set,
+                    size_t i)
+{
+    const struct label_item *item = set->item + i;
+
+    if (item->line)
+        snprintf(out, size, "%s:%zu", set->name, item->number);
+    else
+        snprintf(out, size, "%s", item->path ? item->path : set->name);
 }

@@ -26,6 +26,7 @@ struct labelset {
     struct label_item *item; /* sorted by stem */
     size_t n, cap;
     int single;              /* one song, whatever its name */
+    int empty;               /* a file without a byte */
     struct file_map map;
     const struct dataset *dataset; /* NULL, or where items are; borrowed */
     char *spool;             /* NULL, or the temporary copy of a pipe */
@@ -44,7 +45,8 @@ struct labelset {
  *     table, known by the stems of their ids.
  *
  * A zeroed struct can be released. Returns 0, ERR_IO, ERR_FORMAT for a line
- * without "file" or an empty list, or what annot_read_many returns. */
+ * without "file" or an empty list, for a file whose name says that it is audio
+ * or has labels of another task, or what annot_read_many returns. */
 int labelset_open(struct labelset *set, const char *path, enum annot_task task,
                   struct err *err);
 
@@ -58,6 +60,10 @@ void labelset_add(struct labelset *set, size_t i);
  * are fewer than n lines, or more. */
 int labelset_rename(struct labelset *set, const char *const *names, size_t n,
                     struct err *err);
+
+/* Whose labels item i are, for messages: "FILE", or "FILE:LINE" of NDJSON. */
+void labelset_where(char *out, size_t size, const struct labelset *set,
+                    size_t i);
 
 void labelset_release(struct labelset *set);
 

@@ -48,7 +48,8 @@ static void choose_song(struct measure *m, size_t i)
         m->excluded++;
     } else {
         m->songs++;
-        m->without_audio += !e->audio;
+        if (!e->audio && !m->without_audio++)
+            m->first_without = e->id;
         if (e->audio)
             labelset_add(&m->ref, i);
     }
@@ -74,8 +75,9 @@ static int choose(struct measure *m, struct err *err)
                        "with labels for '%s' (--check says what is there)",
                        m->root, m->songs, task);
     if (m->without_audio)
-        log_warn("%s: %zu of %zu songs have no audio and are left out",
-                 m->root, m->without_audio, m->songs);
+        log_warn("%s: %zu of %zu songs have no audio and are left out: %s%s",
+                 m->root, m->without_audio, m->songs, m->first_without,
+                 m->without_audio > 1 ? ", ..." : "");
     return 0;
 }
 

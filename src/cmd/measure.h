@@ -21,7 +21,8 @@ struct measure {
     /* results; split is what was used */
     struct dataset *dataset;
     size_t songs;         /* of the split, with labels, not excluded */
-    size_t without_audio; /* of these */
+    size_t without_audio; /* of these; the id of the first of them: */
+    const char *first_without;
     size_t excluded;      /* of the split, known to be broken */
     int failed;           /* exit code of the annotation */
     struct scoring scoring;

@@ -341,13 +341,17 @@ static int prepare(struct job *j, struct err *err)
 static int run(struct job *j, struct err *err)
 {
     const volatile sig_atomic_t *stop = rundir_signals();
+    int made, rc;
 
     if (!j->resume)
         TRY(open_preset(j, err));
     TRY(dist_open(&j->dist, err));
+    made = access(j->run, F_OK) != 0;
     TRY(make_folder(j, err));
-    TRY(agree(j, prepare(j, err), err));
-    return train(j, stop, err);
+    rc = agree(j, prepare(j, err), err);
+    if (rc && made && !dist_rank(j->dist))
+        rmdir(j->run); /* nothing is in it */
+    return rc ? rc : train(j, stop, err);
 }
 
 static int pack(struct job *j, struct err *err)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
+
 static double now(void)
 {
     struct timespec t;
@@ -95,7 +97,7 @@ void progress_show(struct progress *p, const char *name)
 {
     enum { WIDTH = 79 };
     double t, every = p->mode == PROGRESS_BAR ? 0.1 : 10;
-    char text[512];
+    char text[512], plain[512];
     size_t at;
     int n;
 
@@ -109,7 +111,8 @@ void progress_show(struct progress *p, const char *name)
     if (p->mode == PROGRESS_BAR)
         draw_bar(text, share_done(p));
     at = strlen(text);
-    progress_text(text + at, sizeof(text) - at, p, t - p->start, name);
+    progress_text(text + at, sizeof(text) - at, p, t - p->start,
+                  log_plain(plain, sizeof(plain), name));
     if (p->mode == PROGRESS_LINES) {
         fprintf(stderr, "mfm: %s\n", text);
         return;

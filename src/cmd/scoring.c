@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "annot/chordname.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "eval/tagset.h"
@@ -79,6 +80,24 @@ static void join(struct pairs *p, struct scoring *s)
     }
 }
 
+/* That a score can read them, with the place of one that it cannot. */
+static int check_chords(const struct labelset *set, size_t i,
+                        const struct annotation *a, struct err *err)
+{
+    for (size_t k = 0; k < a->spans.n; k++) {
+        const struct segment *s = &a->spans.v[k];
+        struct chordname chord;
+        char where[600];
+
+        if (chordname_parse(&chord, s->label, false, err) != ERR_FORMAT)
+            continue;
+        labelset_where(where, sizeof(where), set, i);
+        return s->line ? err_prefix(err, "%s:%d", where, s->line)
+                       : err_prefix(err, "%s: at %g s", where, s->start);
+    }
+    return 0;
+}
+
 /* Reads both sides and scores them; tags are kept for later. */
 static int score(struct pair *p, const struct scoring *s, struct err *err)
 {
@@ -94,6 +113,10 @@ static int score(struct pair *p, const struct scoring *s, struct err *err)
         rc = labelset_read(&ref, s->ref, p->ref, err);
     if (!rc)
         rc = labelset_read(&est, s->est, p->est, err);
+    if (!rc && s->ref->task == ANNOT_CHORDS)
+        rc = check_chords(s->ref, p->ref, &ref, err);
+    if (!rc && s->ref->task == ANNOT_CHORDS)
+        rc = check_chords(s->est, p->est, &est, err);
     if (!rc)
         score_close(&ref, &est);
     if (!rc)
@@ -188,8 +211,12 @@ int scoring_run(struct scoring *s, struct err *err)
     score_all(&p, s);
     collect(s, &p);
     if (!p.n)
-        rc = err_set(err, ERR_FORMAT, "no song is both in %s and in %s",
-                     s->ref->name, s->est->name);
+        rc = err_set(err, ERR_FORMAT, "no song is both in %s and in %s%s%s%s",
+                     s->ref->name, s->est->name,
+                     s->ref->empty || s->est->empty ? ": " : "",
+                     s->ref->empty ? s->ref->name
+                     : s->est->empty ? s->est->name : "",
+                     s->ref->empty || s->est->empty ? " is empty" : "");
     else if (s->ref->task == ANNOT_TAGS && s->pairs)
         rc = add_tags(s, &p, err);
     for (size_t i = 0; i < p.n; i++) {

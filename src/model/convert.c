@@ -28,6 +28,7 @@ struct source {
     int wrapped;             /* in "state_dict" */
     int prefixed;            /* original names begin with "model." */
     int mert;                /* else MusicFM */
+    char *note;              /* of torch: what a model file has in "mfm" */
 };
 
 struct origin {
@@ -88,6 +89,8 @@ static int list_source(struct source *s, struct err *err)
     s->mert = mert_is(s->list, n);
     free(pair);
     s->wrapped = s->torch && torchfile_wrapped(s->torch);
+    if (s->torch)
+        TRY(torchfile_note(s->torch, &s->note, err));
     for (size_t i = 1; i < n; i++)
         if (!strcmp(s->list[i - 1].name, s->list[i].name))
             return err_set(err, ERR_FORMAT, "%s: tensor \"%s\" is there twice, "
@@ -104,8 +107,15 @@ static void close_source(struct source *s)
         free(s->list[i].name);
     free(s->list);
     free(s->origin);
+    free(s->note);
     torchfile_free(s->torch);
     safetensors_release(&s->st);
+}
+
+/* The configuration that mfm wrote into it; NULL: it did not. */
+static const char *own_config(const struct source *s)
+{
+    return s->torch ? s->note : safetensors_meta(&s->st, "mfm");
 }
 
 static int load(struct source *s, size_t i, struct stored *t, struct err *err)
@@ -232,7 +242,7 @@ static int read_options(cJSON **out, const struct source *s,
     char *beside = NULL;
     int rc;
 
-    if (!job->config && s->mert && !safetensors_meta(&s->st, "mfm"))
+    if (!job->config && s->mert && !own_config(s))
         beside = config_beside(s->path);
     rc = read_json(out, job->config ? job->config : beside, err);
     free(beside);
@@ -263,7 +273,7 @@ static int check_tensors(const struct model_config *c, const struct source *s,
 static int find_config(struct model_config *c, const struct source *s,
                        const struct convert *job, struct err *err)
 {
-    const char *own = safetensors_meta(&s->st, "mfm");
+    const char *own = own_config(s);
     cJSON *options = NULL, *stats = NULL;
     int rc = read_options(&options, s, job, err);
 
@@ -359,6 +369,8 @@ static int write_torch(struct source *s, const struct convert *job,
     struct stored t;
     int rc = torchfile_create(&out, job->out, list, s->n, wrapped, err);
 
+    if (!rc && own_config(s))
+        torchfile_add_note(out, own_config(s));
     for (size_t i = 0; i < s->n && !rc; i++) {
         rc = load(s, i, &t, err);
         if (rc)

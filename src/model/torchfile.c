@@ -609,3 +609,18 @@ void torchfile_forget(const struct torchfile *tf, size_t i)
     if (s->data)
         file_map_forget(&tf->map, s->data, (size_t)storage_bytes(s));
 }
+
+int torchfile_note(const struct torchfile *tf, char **out, struct err *err)
+{
+    const struct zip_entry *e = tf->zip.n ? find_member(tf, TORCHFILE_NOTE)
+                                          : NULL;
+    void *bytes = NULL;
+
+    *out = NULL;
+    if (!e)
+        return 0;
+    TRY(zip_unpack(&tf->zip, e, LIMIT_JSON_BYTES, &bytes, err));
+    *out = xstrndup(bytes, e->size);
+    free(bytes);
+    return 0;
+}

@@ -13,6 +13,8 @@
 
 struct torchfile;
 
+#define TORCHFILE_NOTE "extra/mfm.json"
+
 /* Opens path and finds its tensors; their data stay in the file. If the top
  * level is a dict with a dict "state_dict" (Lightning) only that is read. A
  * tensor's name is its key, keys of nested dicts joined by "/"; a file that
@@ -32,6 +34,10 @@ size_t torchfile_count(const struct torchfile *tf);
 const struct stored *torchfile_tensor(const struct torchfile *tf, size_t i);
 /* Whether the tensors were found under "state_dict". */
 int torchfile_wrapped(const struct torchfile *tf);
+
+/* The text that torchfile_add_note put beside the tensors, which the caller
+ * frees; *out is NULL where there is none. ERR_FORMAT, ERR_NOMEM. */
+int torchfile_note(const struct torchfile *tf, char **out, struct err *err);
 
 /* Tensor i with its data, valid until the next load or free (a deflated
  * storage is unpacked into memory, one at a time). A stored entry whose
@@ -62,6 +68,8 @@ struct torchfile_out;
 int torchfile_create(struct torchfile_out **out, const char *path,
                      const struct stored *tensor, size_t n, int wrapped,
                      struct err *err);
+/* Before the first tensor: a text that torch.load does not look at. */
+void torchfile_add_note(struct torchfile_out *out, const char *text);
 void torchfile_begin(struct torchfile_out *out, size_t i);
 /* Has the signature that stored_emit wants; write errors show in commit. */
 void torchfile_put(void *out, const void *data, size_t n);

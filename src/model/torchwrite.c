@@ -18,6 +18,7 @@ struct torchfile_out {
     struct zip_writer zip;
     const struct stored *tensor;
     size_t n;
+    size_t notes;
 };
 
 /* Pickles, protocol 2. Nothing is memoised: torch.load does not need it. */
@@ -133,6 +134,12 @@ int torchfile_create(struct torchfile_out **out, const char *path,
     return 0;
 }
 
+void torchfile_add_note(struct torchfile_out *out, const char *text)
+{
+    add_member(&out->zip, ROOT TORCHFILE_NOTE, text, strlen(text));
+    out->notes++;
+}
+
 void torchfile_begin(struct torchfile_out *out, size_t i)
 {
     char name[sizeof(ROOT) + 32];
@@ -153,7 +160,7 @@ void torchfile_end(struct torchfile_out *out)
 
 int torchfile_commit(struct torchfile_out *out, struct err *err)
 {
-    assert(out->zip.n == out->n + 2);
+    assert(out->zip.n == out->n + out->notes + 2);
     add_member(&out->zip, ROOT "version", "3\n", 2);
     zip_finish(&out->zip);
     return file_out_commit(&out->file, err);

@@ -121,8 +121,8 @@ int manifest_add(struct manifest *m, const char *path, struct err *err)
         TRY(add_set(m, path, err));
     else
         TRY(add_list(m, path, err));
-    return m->n > before ? 0 : err_set(err, ERR_ARG, "%s: names no audio file",
-                                       path);
+    return m->n > before ? 0 : err_set(err, ERR_FORMAT, "%s: names no audio "
+                                       "file", path);
 }
 
 /* ---- the Free Music Archive ---- */

@@ -39,8 +39,8 @@ struct manifest {
  * - any other file: a list, a path on each line, relative to the folder of the
  *   list; empty lines are passed over, a line may name a folder.
  * Whether the files exist is seen by manifest_probe. ERR_IO; ERR_FORMAT where a
- * list is not text; ERR_ARG where a folder or list has no audio at all; the
- * errors of shards_open. */
+ * list is not text, or a folder or list has no audio at all; the errors of
+ * shards_open. */
 int manifest_add(struct manifest *m, const char *path, struct err *err);
 
 /* The tracks of the Free Music Archive under root (fma.h): those of

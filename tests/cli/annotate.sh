@@ -27,6 +27,18 @@ for tasks in '' ,; do
     expect_in_stderr "no task named"
 done
 expect_usage annotate --format xml a.wav
+grep -q "did you mean" stderr && fail "xml is near to nothing"
+expect_usage annotate --format jsn a.wav
+expect_in_stderr "(did you mean json?; see mfm annotate -h)"
+expect_usage annotate --from -1 a.wav
+expect_in_stderr "'-1' is not within 0..1000000000 s"
+run annotate ''
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "mfm: '': an empty file name"
+run annotate --tasks tags,key a.wav # as in JSON
+expect_exit 0
+expect_in_stdout '"tags":'
 expect_usage annotate --window 5 --hop 10 a.wav
 expect_usage annotate --hop 30 a.wav # of the model's 24
 expect_usage annotate --device cpu --precision fp16 a.wav
@@ -63,6 +75,26 @@ expect_json
 expect_usage annotate --format text a.wav b.wav
 expect_in_stderr "--out-dir"
 expect_usage annotate a.wav - -
+
+# a failure is one line, whatever is in a name, and names it once
+run annotate "$(printf 'a\nb\033[31m\302\233c.wav')"
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr 'mfm: a\nb\x1b[31m\xc2\x9bc.wav: cannot open'
+run annotate --format ndjson text.wav
+expect_exit 1
+expect_in_stdout '{"file":"text.wav","error":"not audio'
+mkdir hollow
+run annotate -r hollow
+expect_exit 0
+expect_one_line_stderr
+printf 'a.wav\r\n\r\n' >crlf
+run annotate --tasks key --files-from crlf
+expect_exit 0
+expect_in_stdout '"file":	"a.wav"'
+run annotate --files-from empty.wav
+expect_exit 0
+expect_in_stderr "the list of files is empty"
 
 # lists and folders
 mkdir -p music/deep music/.hidden

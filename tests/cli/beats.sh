@@ -96,6 +96,13 @@ run beats --activations one.npy --fps 4 --beats-per-bar 3
 expect_exit 0
 expect_one_line_stderr
 expect_in_stderr "warning: --beats-per-bar"
+for bars in 3, 99; do
+    expect_usage beats --beats-per-bar $bars a.wav
+    expect_in_stderr "'$bars' is not a list"
+done
+run beats --activations one.npy --fps 4 --num-tempi 1
+expect_exit 0
+expect_in_stderr "warning: --num-tempi 1: only --max-bpm"
 expect_usage beats --no-downbeats --beats-per-bar 3 a.wav
 expect_usage beats --min-bpm 200 --max-bpm 100 --activations one.npy --fps 50
 

@@ -28,9 +28,25 @@ expect_in a.safetensors '"name\":\"a\"'
 expect_in a.safetensors '"mean\":6.75,\"std\":18.5'
 run convert a.safetensors --to-pt -o back.pt
 expect_exit 0
-run convert back.pt --stats stats.json --config name.json
+run convert back.pt
 expect_exit 0
+expect_no_stderr
 expect_same a.safetensors back.safetensors
+# heads and all
+run convert "$MFM_MODELS/default.safetensors" --to-pt -o d.pt
+expect_exit 0
+run convert d.pt
+expect_exit 0
+expect_no_stderr
+run key -m ./d.safetensors "$SAMPLE.opus"
+expect_exit 0
+expect_stdout "G major"
+rm d.safetensors
+if python3 -c 'import torch' 2>/dev/null; then
+    python3 -c 'import torch
+torch.load("d.pt", weights_only=True)["state_dict"]' ||
+        fail "a file that torch loads expected"
+fi
 
 # what exists is not overwritten
 run convert a.pt --stats stats.json

@@ -207,6 +207,35 @@ run eval tag ref est --format tsv --per-file
 expect_in_stdout "rock	1.000000	1.000000"
 expect_in_stdout "pop	0.500000	0.000000"
 
+# what is no file of labels for the task
+run eval beats "$SAMPLE.beats" "$SAMPLE.opus"
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "rock50s.opus: is audio: label files are wanted"
+run eval beats "$SAMPLE.beats" "$SAMPLE.seg"
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "rock50s.seg: has labels of structure by its name, not of beats"
+printf '0 1 C:maj\n1 2 C:foo\n' >bad.lab
+for call in "$SAMPLE.lab bad.lab" "bad.lab $SAMPLE.lab" \
+    "$SAMPLE.lab bad.lab --reliability"; do
+    # shellcheck disable=SC2086
+    run eval chords $call
+    expect_exit 1
+    expect_one_line_stderr
+    expect_in_stderr "mfm: bad.lab:2: chord 'C:foo'"
+done
+mkdir many
+cp "$SAMPLE.beats" many/a.beats
+cp "$SAMPLE.beats" many/b.beats
+: >nothing.beats
+run eval beats many nothing.beats -q
+expect_exit 1
+expect_in_stderr "in nothing.beats: nothing.beats is empty"
+run eval tempo bad.lab bad.lab
+expect_exit 1
+expect_in_stderr "bad.lab:1: no tempo: neither"
+
 # trim CALL: all of it, where that is an option
 trim() {
     case $1 in
@@ -546,7 +575,7 @@ if [ -f "$TOP_SRCDIR/data/models/default.safetensors" ]; then
     run eval beats --dataset gtzan --root gtzan --trim 0 --per-file
     expect_exit 0
     expect_one_line_stderr
-    expect_in_stderr "gtzan: 1 of 2 songs have no audio"
+    expect_in_stderr "gtzan: 1 of 2 songs have no audio and are left out: "
     expect_field split '"test"'
     expect_field songs 2
     expect_field without_audio 1

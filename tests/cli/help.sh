@@ -88,6 +88,16 @@ chmod +x bin/man
 with_path "$TMP/bin:$PATH" help help
 expect_exit 0
 expect_in_stdout "share/man/man1/mfm-help.1"
+# a build in another folder than the sources, as its Makefile says
+mkdir build src src/man
+cp "$MFM" build/mfm
+cp "$TOP_SRCDIR/man/mfm-help.1" src/man
+printf 'abs_top_srcdir = %s\n' "$PWD/src" >build/Makefile
+cmd="build/mfm help help"
+PATH=$PWD/bin:$PATH build/mfm help help >stdout 2>stderr
+rc=$?
+expect_exit 0
+expect_in_stdout "$PWD/src/man/mfm-help.1"
 printf '#!/bin/sh\nexit 16\n' >bin/man
 with_path "$TMP/bin:$PATH" help help
 expect_exit 0

@@ -62,6 +62,17 @@ expect_in_stdout "usage: mfm pretrain --preset NAME"
     expect_usage pretrain $TINY --data music -o r --tokens x --codes
     expect_usage pretrain $TINY --dry-run --codec mp3
 }
+mkdir hollow
+run pretrain $TINY --data hollow -o r
+expect_exit 1
+expect_one_line_stderr
+expect_in_stderr "hollow: names no audio file"
+expect_no_file r
+mkdir r # but one that was there stays
+run pretrain $TINY --data hollow -o r
+expect_exit 1
+[ -d r ] || fail "the folder is gone"
+rmdir r hollow
 learn r --set train.lr=1e30
 expect_exit 1
 expect_one_line_stderr

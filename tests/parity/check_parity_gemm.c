@@ -3,6 +3,8 @@
  * mantissa) 5e-3, tf32 and fp16 (11 bits) 1e-3, of operands rounded once. */
 #include "parity.h"
 
+#include <stdlib.h>
+
 static double tolerance;
 
 static void f32(void) { open_f32(); tolerance = 1e-6; }
@@ -119,6 +121,35 @@ START_TEST(matmul_new_weights)
 }
 END_TEST
 
+/* An operand's 16-bit copy goes when a larger one finds no memory. The
+ * emulation alone can be made short of it. */
+START_TEST(matmul_without_memory)
+{
+    const char *module = getenv("MFM_CUDA_MODULE");
+    struct matmul_opts o = {0};
+    struct twin x = TWIN(1, 5, 24), big = TWIN(2, 4000, 24), w = TWIN(3, 8, 24);
+    struct twin y = TWIN(4, 5, 8), z = TWIN(4, 4000, 8);
+    struct backend *be = two[CUDA];
+
+    if (!module || !strstr(module, "tests/emu"))
+        return;
+    for (int i = 0; i < 2; i++) /* the weights' copy is made before */
+        BOTH(matmul, T(y), T(x), T(w), NULL, o);
+    setenv("EMU_MEMORY", "1", 1);
+    if (_i)
+        ck_assert_int_eq(be->ops->matmul(be, &z.t[CUDA], &big.t[CUDA],
+                                         &w.t[CUDA], NULL, o, &err),
+                         ERR_NOMEM);
+    unsetenv("EMU_MEMORY");
+    BOTH(matmul, T(y), T(x), T(w), NULL, o);
+    SAME(y, tolerance);
+    twin_drop(&x);
+    twin_drop(&big);
+    twin_drop(&w);
+    twin_drop(&z);
+}
+END_TEST
+
 static void add(Suite *s, const char *name, void (*open)(void))
 {
     TCase *tc = tcase_create(name);
@@ -129,6 +160,8 @@ static void add(Suite *s, const char *name, void (*open)(void))
     tcase_add_test(tc, matmul_narrow_over_ready);
     tcase_add_loop_test(tc, matmul_gradients, 0, 8);
     tcase_add_test(tc, matmul_new_weights);
+    if (open == bf16 || open == fp16)
+        tcase_add_loop_test(tc, matmul_without_memory, 0, 2);
     suite_add_tcase(s, tc);
 }
 

@@ -9,13 +9,16 @@ static struct err err;
  * twice as long as 3/4; a line of 3/4 bars alone would be the same. */
 START_TEST(billboard_parse_chords)
 {
-    static const struct segment want[] = {
-        { 0, 1, "N", 0 },        { 1, 3, "C:maj", 0 },
-        { 3, 4, "F:maj", 0 },    { 4, 4.5, "G:7", 0 },
-        { 4.5, 5, "X", 0 },      { 5, 6, "C:maj", 0 },
-        { 6, 7, "C:maj", 0 },    { 7, 8, "C:maj", 0 },
-        { 8, 9, "G:maj", 0 },    { 9, 10, "A:min", 0 },
-        { 10, 11, "N", 0 },
+    static const struct {
+        double start, end;
+        const char *label;
+    } want[] = {
+        { 0, 1, "N" },        { 1, 3, "C:maj" },
+        { 3, 4, "F:maj" },    { 4, 4.5, "G:7" },
+        { 4.5, 5, "X" },      { 5, 6, "C:maj" },
+        { 6, 7, "C:maj" },    { 7, 8, "C:maj" },
+        { 8, 9, "G:maj" },    { 9, 10, "A:min" },
+        { 10, 11, "N" },
     };
     struct annotation a;
 

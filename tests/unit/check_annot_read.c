@@ -225,7 +225,7 @@ static const struct annot_refused refused[] = {
     { ANNOT_STRUCTURE, ".txt", "i4A4\n", "counts bars" },
     { ANNOT_CHORDS, ".txt", "B:maj [3] 11 2\n", "counts bars" },
     { ANNOT_TEMPO, ".bpm", "", "no tempo" },
-    { ANNOT_TEMPO, ".bpm", "fast\n", ":1: not" },
+    { ANNOT_TEMPO, ".bpm", "fast\n", ":1: no tempo" },
     { ANNOT_TEMPO, ".bpm", "60 120\n", ":1: behind" },
     { ANNOT_TEMPO, ".bpm", "0\n", ":1: a tempo" },
     { ANNOT_TEMPO, ".bpm", "60 120 2\n", ":1: a tempo" },

@@ -33,6 +33,9 @@ START_TEST(suggest_name_finds)
     ck_assert_str_eq(suggest_name("encoder.layer", names, 4),
                      "encoder.layers");
     ck_assert_ptr_null(suggest_name("zzzzzz", names, 4));
+    ck_assert_str_eq(suggest_name("jsn", (const char *[]){ "json" }, 1),
+                     "json");
+    ck_assert_ptr_null(suggest_name("xml", (const char *[]){ "html" }, 1));
     ck_assert_ptr_null(suggest_name("", names, 4));
     ck_assert_ptr_null(suggest_name("lr", names, 0));
 }

@@ -72,9 +72,9 @@ START_TEST(manifest_add_refuses)
     tree_write(&tree, "bytes", "a\0b", 3);
     ck_assert_int_eq(add("bytes", &err), ERR_FORMAT);
     tree_put(&tree, "empty", "\n");
-    ck_assert_int_eq(add("empty", &err), ERR_ARG);
+    ck_assert_int_eq(add("empty", &err), ERR_FORMAT);
     tree_put(&tree, "folder/readme.txt", "");
-    ck_assert_int_eq(add("folder", &err), ERR_ARG);
+    ck_assert_int_eq(add("folder", &err), ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.msg, "folder"));
     tree_put(&tree, "set", "{\"mfm_shards\":1");
     ck_assert_int_eq(add("set", &err), ERR_FORMAT);
@@ -205,7 +205,7 @@ START_TEST(manifest_add_fma_of_nothing)
 {
     struct err err = {0};
 
-    ck_assert_int_eq(manifest_add_fma(&m, tree.root, &err), ERR_ARG);
+    ck_assert_int_eq(manifest_add_fma(&m, tree.root, &err), ERR_FORMAT);
     tree_put(&tree, "tracks.csv", "nonsense\n");
     ck_assert_int_eq(manifest_add_fma(&m, tree.root, &err), ERR_FORMAT);
 }

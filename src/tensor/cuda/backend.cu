@@ -63,6 +63,8 @@ int cuda_buf(struct cuda *c, int which, size_t size, void **out,
     struct cuda_mem *b = &c->buf[which];
 
     if (b->size < size) {
+        if (which == CUDA_BUF_X)
+            c->ready.data = NULL; /* its copy goes, even where this fails */
         if (b->data)
             cudaFreeAsync(b->data, c->stream);
         b->data = NULL;

@@ -7,6 +7,7 @@
 #ifdef HAVE_CUDNN
 #include <cudnn.h>
 #include <dlfcn.h>
+#include <pthread.h>
 
 /* Loaded, not linked: without it, conv.cu does the same, slower. */
 #define FUNCTIONS(F)                                                     \
@@ -24,9 +25,12 @@
     F(cudnnConvolutionBackwardFilter) F(cudnnGetErrorString)
 #define FIELD(name) decltype(&name) name##_;
 
+/* Written once, by load under pthread_once. */
 static struct {
     FUNCTIONS(FIELD)
 } lib;
+static int loaded;
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
 /* The same at each run, and all on tensor cores. */
 static const cudnnConvolutionFwdAlgo_t FORWARD =
@@ -56,23 +60,24 @@ struct dnn {
     int shapes;
 };
 
-static int load(void)
+static void load(void)
 {
     void *so = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
 
     if (!so)
-        return 0;
+        return;
 #define LOAD(name)                                  \
     *(void **)&lib.name##_ = dlsym(so, #name);      \
     if (!lib.name##_)                               \
-        return 0;
+        return;
     FUNCTIONS(LOAD)
-    return 1;
+    loaded = 1;
 }
 
 static int start(struct cuda *c, struct dnn *d)
 {
-    if (!load() || lib.cudnnCreate_(&d->handle))
+    pthread_once(&load_once, load);
+    if (!loaded || lib.cudnnCreate_(&d->handle))
         return 0;
     if (lib.cudnnSetStream_(d->handle, c->stream) ||
         lib.cudnnCreateTensorDescriptor_(&d->x) ||
