@@ -9,11 +9,13 @@
 /* The most probable class of the whole song, the first of equals, and as the
  * confidence its probability: the mean of prob (f->n, classes), and where
  * chords are known (not NULL), that times the likelihood of the song's chords
- * in the key, over the sum of all keys. The song counts as 4 chords, shared out
- * as the mean of chords is, in major and minor triads above the tonic. How
- * often each is heard in major and minor was counted on 465 songs of one key
- * (tools/make-corpus and its charts); 4 is the best of 1, 2, 4 .. 32 on 23
- * others, where the weighted score is .77 without chords and .91 with.
+ * in the key, over the sum of all keys. The song counts as 3 chords, shared out
+ * as the mean of chords is, in major and minor triads above the tonic, and what
+ * is heard in the first 2 s of its chords as half of one. How often each is
+ * heard in major and minor was counted on 465 songs of one key, and how often a
+ * song begins with each on 758 (tools/make-corpus and its charts); the weights
+ * are of the best on 83 others, where the weighted score is .865 without
+ * chords, .867 without the first and .890 with all.
  *
  * The class "N" (no key) wins only where it is the most probable class of every
  * frame (silence), else the best key does. out is left alone where there are no

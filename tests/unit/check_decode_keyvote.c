@@ -72,6 +72,27 @@ START_TEST(key_vote_hears_chords)
 }
 END_TEST
 
+/* A:min and C:maj say nothing; the song is in the key that it begins in. */
+START_TEST(key_vote_hears_the_first)
+{
+    static const char *const labels[] = { "C:maj", "A:min", "N" };
+    float p[6] = { .45f, .45f, .1f, .45f, .45f, .1f };
+    float silence_first[12] = { 0, .1f, .9f, 0, 1, 0, 1, 0, 0, 0, 0, 1 };
+    struct posterior chords = { silence_first, { 4, 0.5, 8 }, { labels, 3 } };
+    struct key k = {0};
+
+    ck_assert(!key_vote(&k, p, &two_frames, &keys, &chords, NULL));
+    ck_assert_str_eq(k.label, "A minor");
+    silence_first[3] = 1;
+    silence_first[4] = 0;
+    silence_first[6] = 0;
+    silence_first[7] = 1;
+    ck_assert(!key_vote(&k, p, &two_frames, &keys, &chords, NULL));
+    ck_assert_str_eq(k.label, "C major");
+    key_release(&k);
+}
+END_TEST
+
 START_TEST(key_over_time_segments)
 {
     float p[6] = { .999f, .0005f, .0005f, .0005f, .999f, .0005f };
@@ -94,6 +115,7 @@ int main(void)
     tcase_add_test(t, key_vote_takes_the_mean);
     tcase_add_test(t, key_vote_no_key);
     tcase_add_test(t, key_vote_hears_chords);
+    tcase_add_test(t, key_vote_hears_the_first);
     tcase_add_test(t, key_over_time_segments);
     suite_add_tcase(s, t);
     return unit_run(s);
