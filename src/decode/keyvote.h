@@ -15,7 +15,9 @@
  * heard in major and minor was counted on 465 songs of one key, and how often a
  * song begins with each on 758 (tools/make-corpus and its charts); the weights
  * are of the best on 83 others, where the weighted score is .865 without
- * chords, .867 without the first and .890 with all.
+ * chords, .867 without the first and .890 with all. (On 116 more the first chord
+ * is no help, .837 in place of .850; on 11 real ones it is .68 in place of .64:
+ * it is for music that is strange to the heads.)
  *
  * The class "N" (no key) wins only where it is the most probable class of every
  * frame (silence), else the best key does. out is left alone where there are no
