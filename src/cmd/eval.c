@@ -198,8 +198,6 @@ static int refuse(const struct eval_options *o, int paper)
         rc = cmd_refuse(c, "eval", "device|precision", none);
     if (rc == CMD_GO && !o->root && o->jobs)
         rc = cmd_refuse(c, "eval", "threads", "-j says how many score");
-    if (rc == CMD_GO && !paper && o->task != ANNOT_BEATS)
-        rc = cmd_refuse(c, "eval", "trim", "it is for beats");
     if (rc == CMD_GO && !o->compare)
         rc = cmd_refuse(c, "eval", "most", "it goes with --compare");
     return rc;

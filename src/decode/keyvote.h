@@ -15,7 +15,7 @@
  * heard in major and minor was counted on 465 songs of one key, and how often a
  * song begins with each on 758 (tools/make-corpus and its charts); the weights
  * are of the best on 83 others, where the weighted score is .865 without
- * chords, .867 without the first and .890 with all. (On 116 more the first chord
+ * chords, .867 without the first and .890 with all. (On 116 more the first one
  * is no help, .837 in place of .850; on 11 real ones it is .68 in place of .64:
  * it is for music that is strange to the heads.)
  *

@@ -365,7 +365,7 @@ for call in '' beats 'beats ref' 'beats ref est other' 'drums ref est' \
     '--check --dataset folder --root ref --format tsv' \
     'beats --compare --dataset folder --root ref' 'beats ref est -j 0' \
     'beats ref est --format md' 'beats ref est --trim -1' \
-    'chords ref est --trim 3' 'beats ref est --most 3' \
+    'beats ref est --most 3' \
     'beats ref est -m default' 'beats ref est --device cpu' \
     'beats ref est --threads 2 -j 2' 'paper --precision f32' \
     '--check --dataset folder --root ref --per-file' \
