@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/npy.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,8 +325,13 @@ void npy_release(struct npy *a)
 
 int npy_floats(const struct npy *a, float **out, struct err *err)
 {
-    float *f = malloc((size_t)(a->count ? a->count : 1) * sizeof(*f));
+    float *f;
 
+    if (!strchr("fiub", a->type)) /* text of no length: any count */
+        return err_set(err, ERR_UNSUPPORTED,
+                       "an array of type %c%d holds no real numbers", a->type,
+                       a->size);
+    f = malloc((size_t)(a->count ? a->count : 1) * sizeof(*f));
     if (!f)
         return err_set(err, ERR_NOMEM, "no memory for %lld values",
                        (long long)a->count);
@@ -346,10 +352,7 @@ int npy_floats(const struct npy *a, float **out, struct err *err)
     case 'u' << 8 | 4: CONVERT(uint32_t);
     case 'u' << 8 | 8: CONVERT(uint64_t);
     default:
-        free(f);
-        return err_set(err, ERR_UNSUPPORTED,
-                       "an array of type %c%d holds no real numbers", a->type,
-                       a->size);
+        assert(0);
     }
     *out = f;
     return 0;

@@ -204,11 +204,14 @@ START_TEST(npy_strings_without_length)
                       "'shape': (67108864,), }\n", "", 0);
     struct npy a;
     struct err err = {0};
+    float *f;
     char **v;
 
     ck_assert_msg(!npy_read_stream(&a, in, "x", 0, &err), "%s", err.msg);
     ck_assert_int_eq(npy_strings(&a, &v, "x", &err), ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.msg, "4194304 strings"));
+    a.count = INT64_MAX / 16; /* no memory is asked for */
+    ck_assert_int_eq(npy_floats(&a, &f, &err), ERR_UNSUPPORTED);
     npy_release(&a);
     fclose(in);
 }
