@@ -251,10 +251,10 @@ static int parse_start(struct segments *out, bool *open, struct lines *l,
         out->v[out->n - 1].end = start;
     line += strspn(line, " \t\r\v\f");
     *open = strcasecmp(line, "end") != 0;
-    if (*open)
-        segments_append(out, start, INFINITY, line, NAN);
-    if (*open)
-        out->v[out->n - 1].line = l->number;
+    if (!*open)
+        return 0;
+    segments_append(out, start, INFINITY, line, NAN);
+    out->v[out->n - 1].line = l->number;
     return 0;
 }
 

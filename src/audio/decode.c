@@ -364,8 +364,8 @@ int decoder_open(struct decoder **out, const struct decode_source *src,
         rc = source_memory(&d->source, src->path, src->memory, src->memory_len,
                            err);
     else
-        rc = source_open(&d->source, src->path, src->prefix, src->prefix_len,
-                         err);
+        rc = source_open(&d->source, src->path, src->fd, src->prefix,
+                         src->prefix_len, err);
     if (rc)
         goto out;
     d->name = d->source.name;

@@ -37,8 +37,9 @@ enum {
 
 struct decode_source {
     const char *path;    /* "-" is stdin, a stream or a file */
-    const void *prefix;  /* bytes that were already taken from a stream with */
-    size_t prefix_len;   /* read(2) (stdio takes more than it shows) */
+    int fd;              /* above 0: path, opened before; borrowed until free */
+    const void *prefix;  /* bytes that were already taken from that, or from */
+    size_t prefix_len;   /* a stream, with read(2) (stdio takes more) */
     enum decode_raw raw; /* headerless PCM instead of a container, of */
     int raw_rate;        /* this many Hz and */
     int raw_channels;    /* interleaved channels */

@@ -22,7 +22,7 @@ static int keep_prefix(struct source *s, const void *prefix, size_t n,
     return 0;
 }
 
-/* A regular file on stdin may be read from somewhere behind its start. */
+/* A regular file that was open may be read from somewhere behind its start. */
 static int find_extent(struct source *s, const struct stat *st,
                        size_t prefix_len, struct err *err)
 {
@@ -37,7 +37,7 @@ static int find_extent(struct source *s, const struct stat *st,
     return 0;
 }
 
-int source_open(struct source *s, const char *path, const void *prefix,
+int source_open(struct source *s, const char *path, int fd, const void *prefix,
                 size_t prefix_len, struct err *err)
 {
     int is_stdin = !strcmp(path, "-");
@@ -46,10 +46,11 @@ int source_open(struct source *s, const char *path, const void *prefix,
     memset(s, 0, sizeof(*s));
     s->name = is_stdin ? "stdin" : path;
     s->size = -1;
-    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    s->fd = is_stdin ? STDIN_FILENO
+            : fd > 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0)
         return err_sys(err, "%s: cannot open", s->name);
-    s->owned = !is_stdin;
+    s->owned = !is_stdin && fd <= 0;
     if (fstat(s->fd, &st))
         return err_sys(err, "%s: cannot read", s->name);
     if (S_ISDIR(st.st_mode))

@@ -24,11 +24,12 @@ struct source {
     int error;         /* errno of a failed read, else 0 */
 };
 
-/* Opens path ("-" is stdin). prefix (prefix_len bytes, copied) was already read
- * from it with read(2). An empty file is ERR_FORMAT; a directory, a missing or
- * forbidden file and a lack of descriptors are ERR_IO. path is borrowed.
+/* Opens path ("-" is stdin), or where fd is above 0 takes that, which is path
+ * opened (borrowed). prefix (prefix_len bytes, copied) was already read from
+ * stdin or fd with read(2). An empty file is ERR_FORMAT; a directory, a missing
+ * or forbidden file and a lack of descriptors are ERR_IO. path is borrowed.
  * After a failure too, release. */
-int source_open(struct source *s, const char *path, const void *prefix,
+int source_open(struct source *s, const char *path, int fd, const void *prefix,
                 size_t prefix_len, struct err *err);
 /* The same for n bytes in memory (borrowed) under a name. */
 int source_memory(struct source *s, const char *name, const void *memory,

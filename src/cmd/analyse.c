@@ -484,12 +484,11 @@ static int run(struct analyser *a, const char *path, struct analysis *out,
             fclose(f);
         return rc;
     }
-    if (!is_stdin) {
-        if (fd >= 0)
-            close(fd);
-        src.prefix_len = 0;
-    }
-    return run_audio(a, &src, &out->duration, err);
+    src.fd = is_stdin ? 0 : fd; /* a pipe cannot be opened twice */
+    rc = run_audio(a, &src, &out->duration, err);
+    if (!is_stdin && fd >= 0)
+        close(fd);
+    return rc;
 }
 
 int analyser_run(struct analyser *a, const char *path, struct analysis *out,

@@ -59,9 +59,6 @@ static int set_config(const struct args *a, struct dbn_config *c, int downbeats)
     if (a->min_bpm > a->max_bpm)
         return cmd_usage_error("beats", "--min-bpm %g is above --max-bpm %g",
                                a->min_bpm, a->max_bpm);
-    if (a->num_tempi == 1)
-        log_warn("--num-tempi 1: only --max-bpm is looked for, %g BPM",
-                 a->max_bpm);
     if (a->bars && a->no_downbeats)
         return cmd_usage_error("beats", "--beats-per-bar: --no-downbeats "
                                "knows no bars");
@@ -189,6 +186,9 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
 {
     int rc;
 
+    if (a->num_tempi == 1)
+        log_warn("--num-tempi 1: only --max-bpm is looked for, %g BPM",
+                 a->max_bpm);
     if (a->activations) {
         struct dbn_config checked;
 

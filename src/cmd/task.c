@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/npy.h"
@@ -80,10 +81,13 @@ int task_begin(struct cmd_usage *usage, struct task_options *o, struct opt *own,
 
 /* ---- options that say nothing of the inputs ---- */
 
-/* By its first bytes, as analyse.c; -1: not known before it is read. */
+/* By its first bytes, as analyse.c; -1: not known before it is read, as of a
+ * pipe, which gives them once. */
 static int is_array(const char *path)
 {
-    FILE *f = strcmp(path, "-") ? fopen(path, "re") : NULL;
+    struct stat st;
+    FILE *f = !stat(path, &st) && S_ISREG(st.st_mode) ? fopen(path, "re")
+                                                      : NULL;
     char magic[6];
     size_t n = f ? fread(magic, 1, sizeof(magic), f) : 0;
 

@@ -59,26 +59,24 @@ static void mean_triads(double mean[24], const struct posterior *chords,
     }
 }
 
-static int is_chord(const struct posterior *chords, size_t frame)
+/* none: the class of no chord, or -1. */
+static int is_chord(const struct posterior *chords, int none, size_t frame)
 {
-    double mean[24], sum = 0;
-
-    mean_triads(mean, chords, frame, 1);
-    for (int t = 0; t < 24; t++)
-        sum += mean[t];
-    return sum > 0.5;
+    return none < 0 ||
+           chords->prob[frame * (size_t)chords->classes.n + (size_t)none] < 0.5;
 }
 
 static int find_shares(struct shares *s, const struct posterior *chords,
                        struct err *err)
 {
     size_t n = frames_used(&chords->frames), i = 0, end;
+    int none = classes_find(&chords->classes, "N");
 
     TRY(frames_check(&chords->frames, chords->prob, chords->classes.n,
                      "chords", err));
-    while (i < n && !is_chord(chords, i))
+    while (i < n && !is_chord(chords, none, i))
         i++;
-    for (end = i; end < n && is_chord(chords, end) &&
+    for (end = i; end < n && is_chord(chords, none, end) &&
          (double)(end - i) < first_s * chords->frames.rate; end++)
         ;
     mean_triads(s->all, chords, 0, n);

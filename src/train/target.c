@@ -9,6 +9,7 @@
 #include "annot/keyname.h"
 #include "annot/section.h"
 #include "base/xalloc.h"
+#include "decode/frames.h"
 
 /* Part of a song, as target_fill got it. */
 struct fill {
@@ -40,10 +41,9 @@ int target_task(const char *task)
 
 static int class_named(const struct head_config *h, const char *name)
 {
-    for (int c = 0; c < h->n_classes; c++)
-        if (!strcmp(h->classes[c], name))
-            return c;
-    return -1;
+    const struct classes c = { (const char *const *)h->classes, h->n_classes };
+
+    return classes_find(&c, name);
 }
 
 /* The class of a chord or key that sounds transpose semitones higher; -1. */

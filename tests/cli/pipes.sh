@@ -16,6 +16,15 @@ expect_same chords stdout
 "$MFM" embed a.wav | "$MFM" beats - >stdout
 expect_same beats stdout
 
+# a pipe by name gives its first bytes once
+mkfifo named
+run chords --window 20 a.wav
+cp stdout chords20
+cat a.wav >named &
+run chords --window 20 named
+expect_exit 0
+expect_same chords20 stdout
+
 # what says nothing of an input: an error where all are such, else a warning
 "$MFM" embed -o states.npy a.wav
 expect_usage chords --rate 25 a.wav

@@ -67,24 +67,35 @@ static inline void open_bf16(void) { open_both(PRECISION_BF16); }
 static inline void open_fp16(void) { open_both(PRECISION_FP16); }
 static inline void open_tf32(void) { open_both(PRECISION_TF32); }
 
+/* A twin without values: its size, and memory for them between guards, all of
+ * which become guard; the caller fills GUARD .. and frees it. */
+static inline float *twin_begin(struct twin *w, int ndim, const int64_t *dim,
+                                float guard)
+{
+    int64_t all;
+    float *v;
+
+    memset(w, 0, sizeof(*w));
+    w->n = 1;
+    w->guard = guard;
+    for (int i = 0; i < ndim; i++)
+        w->n *= dim[i];
+    all = w->n + 2 * GUARD;
+    v = malloc((size_t)all * sizeof(*v));
+    for (int64_t i = 0; i < all; i++)
+        v[i] = guard;
+    return v;
+}
+
 /* A twin whose values are those of host (n), or noise in -1..1 where host is
  * NULL. */
 static inline struct twin twin_of(const float *host, int ndim,
                                   const int64_t *dim, uint32_t seed)
 {
     struct twin w;
-    float *v;
-    int64_t all;
+    float *v = twin_begin(&w, ndim, dim, 1e9f);
+    int64_t all = w.n + 2 * GUARD;
 
-    memset(&w, 0, sizeof(w));
-    w.n = 1;
-    w.guard = 1e9f;
-    for (int i = 0; i < ndim; i++)
-        w.n *= dim[i];
-    all = w.n + 2 * GUARD;
-    v = malloc((size_t)all * sizeof(*v));
-    for (int64_t i = 0; i < all; i++)
-        v[i] = w.guard;
     for (int64_t i = 0; i < w.n; i++)
         v[GUARD + i] = host ? host[i] : noise(&seed);
     for (int on = CPU; on <= CUDA; on++) {
@@ -157,22 +168,16 @@ static inline void get_values(float *v, const struct tensor *t)
 static inline struct twin narrow_of(int ndim, const int64_t *dim, uint32_t seed)
 {
     struct twin w;
-    float *v;
-    int64_t all;
+    float *v = twin_begin(&w, ndim, dim, 12288);
+    int64_t all = w.n + 2 * GUARD;
 
-    memset(&w, 0, sizeof(w));
-    w.n = 1;
-    w.guard = 12288;
-    for (int i = 0; i < ndim; i++)
-        w.n *= dim[i];
-    all = w.n + 2 * GUARD;
-    v = malloc((size_t)all * sizeof(*v));
-    for (int64_t i = 0; i < all; i++)
-        v[i] = w.guard;
     for (int64_t i = 0; i < w.n; i++)
         v[GUARD + i] = rintf(noise(&seed) * 64) / 64;
     for (int on = CPU; on <= CUDA; on++) {
         OK(tensor_reserve_narrow(&w.whole[on], two[on], 1, &all, &err));
+        ck_assert_int_eq(w.whole[on].narrow,
+                         two[on]->precision == PRECISION_BF16 ||
+                         two[on]->precision == PRECISION_FP16);
         put_values(&w.whole[on], v);
         w.t[on] = tensor_view(&w.whole[on], GUARD, ndim, dim);
     }

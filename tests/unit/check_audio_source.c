@@ -56,7 +56,7 @@ START_TEST(source_pipe_with_prefix)
     struct source s;
 
     stdin_from(pipe_of("efgh"));
-    ck_assert(!source_open(&s, "-", "abcd", 4, NULL));
+    ck_assert(!source_open(&s, "-", 0, "abcd", 4, NULL));
     ck_assert(!source_seekable(&s));
     expect(&s, "abcdefgh");
     source_release(&s);
@@ -71,7 +71,7 @@ START_TEST(source_file_on_stdin_with_prefix)
     stdin_from(file_of("xabcdefgh"));
     ck_assert(read(0, taken, 1) == 1); /* not ours */
     ck_assert(read(0, taken, 4) == 4);
-    ck_assert(!source_open(&s, "-", taken, 4, NULL));
+    ck_assert(!source_open(&s, "-", 0, taken, 4, NULL));
     ck_assert(source_seekable(&s));
     ck_assert_int_eq(s.size, 8);
     expect(&s, "abcdefgh");
@@ -88,7 +88,7 @@ static void refuse(const char *path, int code, const char *word)
     struct source s;
     struct err err = {0};
 
-    ck_assert_int_eq(source_open(&s, path, NULL, 0, &err), code);
+    ck_assert_int_eq(source_open(&s, path, 0, NULL, 0, &err), code);
     ck_assert_msg(strstr(err.msg, word) != NULL, "%s", err.msg);
     source_release(&s);
 }
@@ -124,7 +124,7 @@ START_TEST(source_read_reports_errors)
     char buf[4];
 
     stdin_from(pipe_of("a"));
-    ck_assert(!source_open(&s, "-", NULL, 0, NULL));
+    ck_assert(!source_open(&s, "-", 0, NULL, 0, NULL));
     close(STDIN_FILENO);
     ck_assert_int_eq(source_read(&s, buf, 4), -1);
     ck_assert_int_ne(s.error, 0);

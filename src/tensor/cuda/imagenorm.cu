@@ -16,6 +16,28 @@ static struct columns columns_of(const struct cuda_image *m)
     return s;
 }
 
+/* With y of x, and the statistics at mean and inv_std. */
+static struct columns_forward forward_of(const struct cuda_image *m,
+                                         const struct tensor *y,
+                                         const struct tensor *mean,
+                                         const struct tensor *inv_std,
+                                         const struct tensor *gamma,
+                                         const struct tensor *beta, int relu)
+{
+    struct columns_forward f = {};
+
+    assert(tensor_count(gamma) == m->c && tensor_count(beta) == m->c);
+    assert(tensor_count(mean) == m->c && tensor_count(inv_std) == m->c);
+    f.y = y->data;
+    f.x = m->data;
+    f.mean = mean->data;
+    f.inv_std = inv_std->data;
+    f.gamma = gamma->data;
+    f.beta = beta->data;
+    f.relu = relu;
+    return f;
+}
+
 int cuda_image_batch_norm(struct backend *be, struct tensor *y,
                           struct tensor *mean, struct tensor *inv_std,
                           struct tensor *running_mean,
@@ -25,22 +47,14 @@ int cuda_image_batch_norm(struct backend *be, struct tensor *y,
 {
     struct cuda_image m = cuda_image_of(cuda_of(be), x);
     struct columns s = columns_of(&m);
-    struct columns_forward f = {};
+    struct columns_forward f = forward_of(&m, y, mean, inv_std, gamma, beta,
+                                          relu);
 
     assert(tensor_count(y) == tensor_count(x));
-    assert(tensor_count(gamma) == m.c && tensor_count(beta) == m.c);
-    assert(tensor_count(mean) == m.c && tensor_count(inv_std) == m.c);
-    f.y = y->data;
-    f.x = m.data;
-    f.mean = mean->data;
-    f.inv_std = inv_std->data;
     f.running_mean = running_mean ? running_mean->data : NULL;
     f.running_var = running_var ? running_var->data : NULL;
-    f.gamma = gamma->data;
-    f.beta = beta->data;
     f.eps = eps;
     f.momentum = momentum;
-    f.relu = relu;
     return cuda_columns(cuda_of(be), &s, &f, err);
 }
 
@@ -52,18 +66,10 @@ int cuda_image_normalise(struct backend *be, struct tensor *y,
 {
     struct cuda_image m = cuda_image_of(cuda_of(be), x);
     struct columns s = columns_of(&m);
-    struct columns_forward f = {};
+    struct columns_forward f = forward_of(&m, y, mean, inv_std, gamma, beta,
+                                          relu);
 
     assert(tensor_count(y) == tensor_count(x));
-    assert(tensor_count(gamma) == m.c && tensor_count(beta) == m.c);
-    assert(tensor_count(mean) == m.c && tensor_count(inv_std) == m.c);
-    f.y = y->data;
-    f.x = m.data;
-    f.mean = mean->data;
-    f.inv_std = inv_std->data;
-    f.gamma = gamma->data;
-    f.beta = beta->data;
-    f.relu = relu;
     return cuda_columns_apply(cuda_of(be), &s, &f, err);
 }
 
