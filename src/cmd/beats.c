@@ -210,6 +210,7 @@ static int run(const struct cmd_usage *usage, struct args *a, int n,
         return cmd_usage_error("beats", "--click - and the beats cannot both "
                                "go to stdout: give -o FILE");
     a->o.all_beats = a->threshold >= 0; /* who asks for them gets them */
+    a->o.own_bars = a->bars != NULL;
     rc = set_config(a, &a->o.dbn, !a->no_downbeats);
     return rc == CMD_GO ? task_run(usage, &a->o, n, operands) : rc;
 }
@@ -221,7 +222,8 @@ int cmd_beats(int argc, char **argv)
                       .num_tempi = -1 };
     struct opt own[15 + TASK_SHARED_OPTIONS] = {
         { 0, "beats-per-bar", OPT_STRING, &a.bars, "LIST",
-          "numbers of beats that a bar may have (3,4)", 0, 0, NULL },
+          "numbers of beats that a bar may have (the model's, or 3,4)", 0, 0,
+          NULL },
         { 0, "min-bpm", OPT_DOUBLE, &a.min_bpm, "BPM", "slowest tempo (55)", 1,
           10000, NULL },
         { 0, "max-bpm", OPT_DOUBLE, &a.max_bpm, "BPM", "fastest tempo (215)", 1,

@@ -437,6 +437,7 @@ static int parse_layer(struct job *j, struct head_config *h, struct err *err)
 static int add_head(struct job *j, const char *task, struct err *err)
 {
     struct model_config *c = &j->config.model;
+    struct head_config *h;
     char **tags = NULL;
     int n_tags = 0, rc;
 
@@ -444,9 +445,12 @@ static int add_head(struct job *j, const char *task, struct err *err)
         TRY(songs_tags(&j->train, &tags, &n_tags, err));
     rc = protocol_head(c, j->protocol_kind, task, tags, n_tags, err);
     songs_tags_free(tags, n_tags);
-    if (!rc)
-        rc = parse_layer(j, &c->heads[c->n_heads - 1], err);
-    return rc;
+    if (rc)
+        return rc;
+    h = &c->heads[c->n_heads - 1];
+    if (!strcmp(task, "beats"))
+        h->n_bars = songs_bars(&j->train, h->bar);
+    return parse_layer(j, h, err);
 }
 
 static int add_heads(struct job *j, struct err *err)

@@ -190,13 +190,16 @@ static int save_activations(const char *path, int force, const float *act,
     return rc;
 }
 
-static int label_beats(struct work *w, const struct posterior *p,
-                       struct err *err)
+static int label_beats(struct work *w, const struct head_config *h,
+                       const struct posterior *p, struct err *err)
 {
     struct task_options *o = w->options;
     struct dbn_config c = o->dbn;
     float *act = NULL;
     int rc;
+
+    if (!o->own_bars)
+        dbn_config_bars(&c, h->bar, h->n_bars);
 
     TRY(chain_activations(&act, p, err));
     c.fps = p->frames.rate;
@@ -225,7 +228,7 @@ static int label(struct work *w, enum task task, const struct scores *s,
                        "'%s'", no);
     switch (task) {
     case TASK_BEATS:
-        return label_beats(w, &p, err);
+        return label_beats(w, s->head, &p, err);
     case TASK_CHORDS:
         return chain_chords(&w->chain, &w->chords, &p,
                             o->vocab ? &w->vocab : NULL, err);

@@ -16,6 +16,8 @@ struct task_options {
     double window_s, hop_s; /* 0: the model's */
     double rate;            /* of .npy inputs; 0: not given */
     struct dbn_config dbn;  /* fps 0: that of the head */
+    int own_bars;           /* dbn.bars were asked for; else those of the head,
+                               if it has some */
     double start_time;
     const char *save_activations, *click;
     const char *vocab;      /* of chords, vocab.h; NULL: the model's */

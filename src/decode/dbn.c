@@ -2,6 +2,7 @@
 #include "decode/dbn.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "decode/barspace.h"
 #include "decode/viterbi.h"
@@ -24,6 +25,13 @@ void dbn_config_init(struct dbn_config *c, double fps, int downbeats)
         .threshold = downbeats ? 0.05 : 0,
         .correct = 1,
     };
+}
+
+void dbn_config_bars(struct dbn_config *c, const int *bar, int n)
+{
+    if (n)
+        memcpy(c->bars, bar, (size_t)n * sizeof(*bar));
+    c->num_bars = n ? n : c->num_bars;
 }
 
 static int check_bars(const struct dbn_config *c, struct err *err)

@@ -30,6 +30,10 @@ struct dbn_config {
  * 16, threshold 0.05, correct; beats only: all tempi and no threshold. */
 void dbn_config_init(struct dbn_config *c, double fps, int downbeats);
 
+/* Tries the n numbers of beats a bar in bar, up to DBN_MAX_BARS of them, in
+ * place of those of c; n 0: leaves c alone. */
+void dbn_config_bars(struct dbn_config *c, const int *bar, int n);
+
 /* Decodes act (frames, 2) = (beat that is not a downbeat, downbeat), both
  * probabilities; beats only: their sum counts. Appends to out: time =
  * frame / fps, position 1.. in the bar (0 in beats only), confidence = the sum

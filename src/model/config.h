@@ -9,7 +9,8 @@
  *      "tokens": [{"type": "random", "stack": 2, "dim": 16, "codes": 1024}],
  *      "window": 24,
  *      "heads": {"beats": {"hidden": 512, "rate": 50, "activation": "softmax",
- *                          "classes": ["beat", "downbeat", "none"]},
+ *                          "classes": ["beat", "downbeat", "none"],
+ *                          "bars": [3, 4, 5]},
  *                "tag": {"hidden": 0, "rate": "clip", ...}},
  *      "provenance": "...", "license": "CC0-1.0"}
  *
@@ -56,6 +57,7 @@ enum token_type { TOKENS_RANDOM, TOKENS_KMEANS, TOKENS_RVQ };
 enum token_feature { TOKENS_LOGMEL229, TOKENS_CHROMA264 };
 enum head_activation { HEAD_SOFTMAX, HEAD_SIGMOID };
 enum { HEAD_MIX = -2 };
+enum { HEAD_BARS = 8, HEAD_BAR_BEATS = 16 };
 
 struct mel_settings {
     int n_fft, hop, bands; /* hop in samples */
@@ -110,6 +112,9 @@ struct head_config {
     char **as_in; /* sha256 of n_as_in other models that say the same of a song
                      by this head; mfm eval --calibrate keeps them */
     int n_as_in;
+    int bar[HEAD_BARS]; /* beats: how many a bar may have ("bars" in JSON),
+                           1..HEAD_BAR_BEATS each; n_bars 0: not said */
+    int n_bars;
 };
 
 /* A zeroed struct can be released. Strings are owned, never NULL after

@@ -121,6 +121,25 @@ static int parse_as_in(struct head_config *h, const cJSON *o, const char *path,
     return 0;
 }
 
+static int parse_bars(struct head_config *h, const cJSON *o, const char *path,
+                      struct err *err)
+{
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "bars"), *v;
+    int n = cJSON_IsArray(a) ? cJSON_GetArraySize(a) : 0, whole = 1;
+
+    if (!a)
+        return 0;
+    cJSON_ArrayForEach(v, a)
+        whole &= cJSON_IsNumber(v) && v->valuedouble == v->valueint &&
+                 v->valueint >= 1 && v->valueint <= HEAD_BAR_BEATS;
+    if (n < 1 || n > HEAD_BARS || !whole)
+        return err_set(err, ERR_FORMAT, "%s.bars: not 1 to %d whole numbers in "
+                       "1..%d", path, HEAD_BARS, HEAD_BAR_BEATS);
+    cJSON_ArrayForEach(v, a)
+        h->bar[h->n_bars++] = v->valueint;
+    return 0;
+}
+
 int head_config_parse(struct head_config *h, const cJSON *o, int layers,
                       struct err *err)
 {
@@ -139,6 +158,7 @@ int head_config_parse(struct head_config *h, const cJSON *o, int layers,
     TRY(parse_layer(h, o, path, layers, err));
     TRY(parse_confidence(h, o, path, err));
     TRY(parse_as_in(h, o, path, err));
+    TRY(parse_bars(h, o, path, err));
     boundary = cJSON_GetObjectItemCaseSensitive(o, "boundary");
     h->boundary = cJSON_IsTrue(boundary) || cJSON_IsString(boundary);
     return parse_classes(h, o, path, err);
@@ -166,6 +186,9 @@ void head_config_print(cJSON *heads, const struct head_config *h)
     if (h->n_as_in)
         cJSON_AddItemToObject(o, "as_in", cJSON_CreateStringArray(
             (const char *const *)h->as_in, h->n_as_in));
+    if (h->n_bars)
+        cJSON_AddItemToObject(o, "bars", cJSON_CreateIntArray(h->bar,
+                                                              h->n_bars));
     cJSON_AddItemToObject(o, "classes", cJSON_CreateStringArray(
         (const char *const *)h->classes, h->n_classes));
 }

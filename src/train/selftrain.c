@@ -119,7 +119,8 @@ static void sure_spans(struct song *s, int task, double least, double edge)
 /* ---- scores to labels ---- */
 
 static int label_beats(struct song *s, struct labeller *l,
-                       const struct posterior *p, struct err *err)
+                       const struct head_config *h, const struct posterior *p,
+                       struct err *err)
 {
     struct dbn_config c;
     float *act;
@@ -128,6 +129,7 @@ static int label_beats(struct song *s, struct labeller *l,
     TRY(chain_activations(&act, p, err));
     dbn_config_init(&c, p->frames.rate,
                     classes_find(&p->classes, "downbeat") >= 0);
+    dbn_config_bars(&c, h->bar, h->n_bars);
     rc = chain_beats(&l->chain, &s->label[ANNOT_BEATS].beats, act, p->frames.n,
                      &c, CHAIN_HALVED_HEARD, err);
     free(act);
@@ -194,7 +196,7 @@ static int label(struct song *s, struct labeller *l, int h,
     s->has |= 1u << task;
     switch (task) {
     case ANNOT_BEATS:
-        return label_beats(s, l, &p, err);
+        return label_beats(s, l, in->head, &p, err);
     case ANNOT_CHORDS:
         TRY(chain_chords(&l->chain, &s->label[task].spans, &p, NULL, err));
         sure_spans(s, task, least, 0);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/xalloc.h"
+#include "decode/tempo.h"
 #include "eval/split.h"
 
 /* Streams of random numbers, next to those that others draw from the seed. */
@@ -244,6 +245,32 @@ void songs_tags_free(char **tags, int n)
     for (int i = 0; i < n; i++)
         free(tags[i]);
     free(tags);
+}
+
+int songs_bars(const struct songs *s, int bar[HEAD_BARS])
+{
+    size_t count[HEAD_BAR_BEATS + 1] = {0}, all = 0;
+    int n = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct song *song = &s->v[i];
+        int m = song->has & 1u << ANNOT_BEATS
+                ? meter_of_beats(&song->label[ANNOT_BEATS].beats) : 0;
+
+        all += m > 0;
+        if (m > 0 && m <= HEAD_BAR_BEATS)
+            count[m]++;
+    }
+    for (int m = 3; m <= HEAD_BAR_BEATS; m++) {
+        int more = 0; /* that are as common */
+
+        for (int k = 5; k <= HEAD_BAR_BEATS; k++)
+            more += count[k] > count[m] || (count[k] == count[m] && k < m);
+        if (m < 5 || (count[m] && count[m] * 100 >= all &&
+                      more < HEAD_BARS - 2))
+            bar[n++] = m;
+    }
+    return n;
 }
 
 /* ---- sampling ---- */

@@ -9,6 +9,7 @@
 #include "annot/annotation.h"
 #include "base/err.h"
 #include "eval/dataset.h"
+#include "model/config.h"
 #include "train/target.h"
 
 struct song {
@@ -50,6 +51,13 @@ void songs_release(struct songs *s);
  * ERR_ARG if there are none or more than 10000. */
 int songs_tags(const struct songs *s, char ***out, int *n, struct err *err);
 void songs_tags_free(char **tags, int n);
+
+/* How many beats bars have, for a new head: 3 and 4, and of 5 to
+ * HEAD_BAR_BEATS those that are most common (meter_of_beats) in at least one of
+ * a hundred songs with downbeats; the most common HEAD_BARS of them, ascending,
+ * into bar. Returns how many. Bars of 2 are left out: a tracker does not tell
+ * them from those of 4. */
+int songs_bars(const struct songs *s, int bar[HEAD_BARS]);
 
 /* Example k of a training run is about this song (below n, which is at least
  * 1). Each run of n examples sees every song once, in an order that depends on

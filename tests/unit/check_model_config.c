@@ -22,7 +22,7 @@ static const char good[] =
     "\"activation\":\"softmax\",\"layer\":3,\"boundary\":true,\"classes\":["
     "\"a\",\"b\"]},\"tag\":{\"hidden\":0,\"rate\":\"clip\",\"activation\":"
     "\"sigmoid\",\"layer\":\"mix\",\"confidence\":[0.5,-1.25],"
-    "\"classes\":[\"x\"]}},"
+    "\"bars\":[3,16],\"classes\":[\"x\"]}},"
     "\"provenance\":\"p\",\"license\":\"CC0-1.0\"}";
 
 START_TEST(config_parse_all_fields)
@@ -121,6 +121,12 @@ static const struct bad {
     { "[0.5,-1.25]", "[-0.5,0]", ERR_FORMAT, "heads.tag.confidence" },
     { "[0.5,-1.25]", "[1,1e9]", ERR_FORMAT, "heads.tag.confidence" },
     { "[0.5,-1.25]", "[1,0],\"as_in\":[\"x\"]", ERR_FORMAT, "as_in" },
+    { "[3,16]", "[]", ERR_FORMAT, "heads.tag.bars: not 1 to 8" },
+    { "[3,16]", "3", ERR_FORMAT, "heads.tag.bars" },
+    { "[3,16]", "[3.5]", ERR_FORMAT, "heads.tag.bars" },
+    { "[3,16]", "[0]", ERR_FORMAT, "heads.tag.bars" },
+    { "[3,16]", "[3,17]", ERR_FORMAT, "heads.tag.bars" },
+    { "[3,16]", "[2,3,4,5,6,7,8,9,10]", ERR_FORMAT, "heads.tag.bars" },
     { "[0.5,-1.25]", "\"x\"", ERR_FORMAT, "heads.tag.confidence" },
     { "[\"x\"]", "[1]", ERR_FORMAT, "heads.tag.classes[0]" },
     { "\"tag\"", "\"structure\"", ERR_FORMAT, "twice" },

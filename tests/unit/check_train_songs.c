@@ -168,6 +168,40 @@ START_TEST(songs_tags_sorted)
 }
 END_TEST
 
+/* Two bars of so many beats, and a downbeat. */
+static void song_in(struct song *s, int metre)
+{
+    s->has = 1u << ANNOT_BEATS;
+    annotation_init(&s->label[ANNOT_BEATS]);
+    for (int k = 0; k <= 2 * metre; k++)
+        beats_append(&s->label[ANNOT_BEATS].beats, k, k % metre + 1, 1);
+}
+
+/* 200 songs: 5 beats in one of them are chance, 7 in two are not. */
+START_TEST(songs_bars_of_enough)
+{
+    int bar[HEAD_BARS];
+    size_t next = 20;
+
+    ck_assert_int_eq(songs_bars(&songs, bar), 2);
+    ck_assert(bar[0] == 3 && bar[1] == 4);
+    songs.v = xcalloc(200, sizeof(*songs.v));
+    songs.n = 200;
+    for (size_t i = 0; i < songs.n; i++)
+        song_in(&songs.v[i], i < 2 ? 7 : i < 3 ? 5 : i < 9 ? 2 : 4);
+    ck_assert_int_eq(songs_bars(&songs, bar), 3);
+    ck_assert(bar[0] == 3 && bar[1] == 4 && bar[2] == 7);
+    for (int m = 5; m <= HEAD_BAR_BEATS; m++)
+        for (int k = 2; k < m; k++, next++) {
+            annotation_release(&songs.v[next].label[ANNOT_BEATS]);
+            song_in(&songs.v[next], m);
+        }
+    ck_assert_int_eq(songs_bars(&songs, bar), HEAD_BARS);
+    for (int i = 0; i < HEAD_BARS; i++)
+        ck_assert_int_eq(bar[i], i < 2 ? i + 3 : i + 9);
+}
+END_TEST
+
 START_TEST(songs_pick_each_once)
 {
     static const size_t sizes[] = { 1, 2, 3, 4, 5, 17, 100, 1000 };
@@ -231,6 +265,7 @@ int main(void)
     tcase_add_test(c, songs_add_held);
     tcase_add_test(c, songs_add_splits);
     tcase_add_test(c, songs_tags_sorted);
+    tcase_add_test(c, songs_bars_of_enough);
     tcase_add_test(c, songs_pick_each_once);
     tcase_add_test(c, songs_start_inside);
     suite_add_tcase(s, c);
