@@ -47,4 +47,8 @@ void mel_clip(struct mel *m, const float *x, size_t n, float *out);
  * -100. */
 void mel_db(float *x, size_t n);
 
+/* x (n) = 10^(x / 10), within 5e-6 of it, from -300 to 300 dB; beyond them as
+ * there. */
+void mel_power(float *x, size_t n);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clones.h"
 #include "mel/fft.h"
 
 /* buf holds the padded signal (half samples of padding, the samples, padding)
@@ -167,6 +168,7 @@ static int ready(const struct stft *s)
     return !s->finished || s->frames * s->config.hop <= s->samples;
 }
 
+CPU_CLONES
 int stft_next(struct stft *s, float *power)
 {
     int n = s->config.n_fft;

@@ -5,11 +5,16 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "mel/mel.h"
 
 enum {
     CROSSINGS = 24, /* of the sinc, to a side */
     STEPS = 512,    /* table entries between two of them */
-    TABLE = CROSSINGS * STEPS
+    TABLE = CROSSINGS * STEPS,
+    LANES = 16,     /* floats of the widest vectors */
+    LONGEST = 256,  /* taps at the highest speed, and more */
+    PIECE = 1024,   /* samples made of one conversion */
+    MOST_BANDS = 4096 /* as a model may have */
 };
 
 /* Kaiser's beta for 80 dB; with it the transition is 0.105 of the Nyquist
@@ -52,7 +57,8 @@ void augment_draw(struct augment *a, const struct augment_options *o,
         a->transpose = (int)(draw(seed, k, 1) * (2 * o->semitones + 1)) -
                        o->semitones;
         semitones = a->transpose + o->detune * (2 * draw(seed, k, 2) - 1);
-        a->speed = exp2(semitones / 12);
+        a->speed = round(exp2(semitones / 12) * AUGMENT_PLACES) /
+                   AUGMENT_PLACES;
     }
     a->level = o->level * (2 * draw(seed, k, 3) - 1);
     for (unsigned i = 0; i < AUGMENT_EQ; i++)
@@ -105,13 +111,12 @@ void augment_filter_free(struct augment_filter *f)
     free(f);
 }
 
-/* The filter for one speed: row p has the taps for places p / PHASES behind a
- * sample; between two rows, the taps lie on a line to -90 dB. */
-enum { PHASES = 256 };
-
+/* The filter for one speed: row p has the taps for places p / AUGMENT_PLACES
+ * behind a sample. */
 struct bank {
     int reach;  /* samples to a side */
-    float *row; /* (PHASES + 1, 2 reach) */
+    int taps;   /* 2 reach and more, whole vectors of them */
+    float *row; /* (AUGMENT_PLACES, taps) */
 };
 
 /* The filter is width times as wide as that of its own Nyquist frequency. */
@@ -119,38 +124,35 @@ static int make_bank(struct bank *b, const struct augment_filter *f,
                      double width)
 {
     b->reach = (int)ceil(CROSSINGS * width) + 1;
-    b->row = malloc((PHASES + 1) * 2 * (size_t)b->reach * sizeof(*b->row));
-    for (int p = 0; b->row && p <= PHASES; p++)
-        for (int k = 0; k < 2 * b->reach; k++) {
-            double at = fabs(k - b->reach + 1 - (double)p / PHASES) *
+    b->taps = (2 * b->reach + LANES - 1) / LANES * LANES;
+    b->row = malloc(AUGMENT_PLACES * (size_t)b->taps * sizeof(*b->row));
+    for (int p = 0; b->row && p < AUGMENT_PLACES; p++)
+        for (int k = 0; k < b->taps; k++) {
+            double at = fabs(k - b->reach + 1 - (double)p / AUGMENT_PLACES) *
                         (STEPS / width);
             int i = at < TABLE ? (int)at : TABLE;
             double part = at < TABLE ? at - i : 0;
 
-            b->row[p * 2 * b->reach + k] = (float)(
+            b->row[p * b->taps + k] = (float)(
                 (f->h[i] + part * (f->h[i + 1] - f->h[i])) / (32768 * width));
         }
     return b->row != NULL;
 }
 
-static float sample_at(const struct bank *b, const int16_t *pcm, int64_t count,
-                       double at)
+static inline float dot(const float *h, const float *x, int n)
 {
-    int64_t base = (int64_t)floor(at), first = base - b->reach + 1;
-    double phase = (at - (double)base) * PHASES;
-    int p = (int)phase, from = first < 0 ? (int)-first : 0;
-    int to = count - first < 2 * b->reach ? (int)(count - first)
-                                          : 2 * b->reach;
-    const float *h = b->row + (size_t)p * 2 * (size_t)b->reach;
-    const float *g = h + 2 * b->reach;
-    float low = 0, high = 0, part = (float)(phase - p);
+    float sum = 0;
 
-    #pragma omp simd reduction(+:low, high)
-    for (int k = from; k < to; k++) {
-        low += h[k] * pcm[first + k];
-        high += g[k] * pcm[first + k];
-    }
-    return low + part * (high - low);
+    #pragma omp simd reduction(+:sum)
+    for (int k = 0; k < n; k++)
+        sum += h[k] * x[k];
+    return sum;
+}
+
+static int64_t floor_places(int64_t place)
+{
+    return place >= 0 ? place / AUGMENT_PLACES
+                      : -((AUGMENT_PLACES - 1 - place) / AUGMENT_PLACES);
 }
 
 static void copy_samples(float *out, int64_t n, const int16_t *pcm,
@@ -159,6 +161,31 @@ static void copy_samples(float *out, int64_t n, const int16_t *pcm,
     for (int64_t i = 0; i < n; i++)
         out[i] = first + i >= 0 && first + i < count
                ? (float)pcm[first + i] / 32768 : 0;
+}
+
+/* In pieces, of which the samples are converted once. at and step are in
+ * places. */
+static void resample(const struct bank *b, float *out, int64_t n,
+                     const int16_t *pcm, int64_t count, int64_t at,
+                     int64_t step)
+{
+    float x[PIECE * AUGMENT_FASTEST + LONGEST];
+
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t end = i + PIECE < n ? i + PIECE : n;
+        int64_t first = floor_places(at + i * step) - b->reach + 1;
+        int64_t last = floor_places(at + (end - 1) * step) - b->reach + 1;
+
+        for (int64_t k = first; k < last + b->taps; k++)
+            x[k - first] = k >= 0 && k < count ? pcm[k] : 0;
+        for (int64_t j = i; j < end; j++) {
+            int64_t place = at + j * step, sample = floor_places(place);
+            const float *h = b->row + (place - sample * AUGMENT_PLACES) *
+                                      b->taps;
+
+            out[j] = dot(h, x + sample - b->reach + 1 - first, b->taps);
+        }
+    }
 }
 
 int augment_samples(const struct augment_filter *f, float *out, int64_t n,
@@ -173,12 +200,8 @@ int augment_samples(const struct augment_filter *f, float *out, int64_t n,
     }
     if (!make_bank(&b, f, (speed > 1 ? speed : 1) / CUTOFF))
         return err_set(err, ERR_NOMEM, "no memory for a filter");
-    for (int64_t i = 0; i < n; i++) {
-        double at = start + (double)i * speed;
-
-        out[i] = at > -b.reach && at < (double)count + b.reach
-               ? sample_at(&b, pcm, count, at) : 0;
-    }
+    resample(&b, out, n, pcm, count, llround(start * AUGMENT_PLACES),
+             llround(speed * AUGMENT_PLACES));
     free(b.row);
     return 0;
 }
@@ -225,23 +248,38 @@ static int masked(const double part[2], int64_t i, int64_t n)
     return middle >= part[0] && middle < part[1];
 }
 
+/* dB in place, each band louder by its gain, over a floor of that power. */
+static void add_noise(float *x, const float *gain, int bands, float power)
+{
+    mel_power(x, (size_t)bands);
+    for (int b = 0; b < bands; b++)
+        x[b] = x[b] * gain[b] + power;
+    mel_db(x, (size_t)bands);
+}
+
 void augment_mel(float *mel, int64_t frames, int bands,
                  const struct augment *a, double mean, double std)
 {
     float noise = powf(10, (float)(mean + a->noise_at * std) / 10);
+    float gain[MOST_BANDS];
+    uint8_t hide[MOST_BANDS];
 
     for (int b = 0; b < bands; b++) {
-        float gain = (float)gain_at(a, b, bands);
-        int band_masked = masked(a->band, b, bands);
+        gain[b] = (float)gain_at(a, b, bands);
+        if (a->noise)
+            gain[b] = powf(10, gain[b] / 10);
+        hide[b] = (uint8_t)masked(a->band, b, bands);
+    }
+    for (int64_t t = 0; t < frames; t++) {
+        float *x = mel + t * bands;
+        int all = masked(a->time, t, frames);
 
-        for (int64_t t = 0; t < frames; t++) {
-            float *x = mel + t * bands + b;
-
-            *x += gain;
-            if (a->noise)
-                *x = 10 * log10f(powf(10, *x / 10) + noise);
-            if (band_masked || masked(a->time, t, frames))
-                *x = (float)mean;
-        }
+        if (a->noise)
+            add_noise(x, gain, bands, noise);
+        for (int b = 0; !a->noise && b < bands; b++)
+            x[b] += gain[b];
+        for (int b = 0; b < bands; b++)
+            if (all || hide[b])
+                x[b] = (float)mean;
     }
 }

@@ -13,7 +13,11 @@
 
 #include "base/err.h"
 
-enum { AUGMENT_EQ = 4 };
+enum {
+    AUGMENT_EQ = 4,
+    AUGMENT_PLACES = 512, /* between two samples; speeds are so many of them */
+    AUGMENT_FASTEST = 4
+};
 
 struct augment_options {
     double speed;     /* probability of another speed */
@@ -60,8 +64,9 @@ void augment_filter_free(struct augment_filter *f); /* NULL is allowed */
 /* out[i] (n) = the recording pcm (count samples, 0 outside) at sample
  * start + i * speed, in [-1, 1], band-limited: a sinc under a Kaiser window, 24
  * zero crossings to a side, exact to -80 dB up to 0.8 of the lower Nyquist
- * frequency and 80 dB down from it on. speed 0.25..4; at speed 1 samples are
- * copied, start rounded. 0.7 ms for a second of 24 kHz;
+ * frequency and 80 dB down from it on. start and speed, 0.25..AUGMENT_FASTEST,
+ * are rounded to 1 / AUGMENT_PLACES (by 0.02 semitones at most where
+ * augment_draw draws them); at speed 1 samples are copied, start rounded.
  * ERR_NOMEM. */
 int augment_samples(const struct augment_filter *f, float *out, int64_t n,
                     const int16_t *pcm, int64_t count, double start,
@@ -72,9 +77,9 @@ int augment_samples(const struct augment_filter *f, float *out, int64_t n,
 void augment_mix(float *x, const float *other, int64_t n,
                  const struct augment *a);
 
-/* Changes mel (frames, bands), dB, in place; mean and std are the corpus's
- * (struct mel_settings), and masked parts become mean, which is 0 after
- * normalisation. */
+/* Changes mel (frames, bands up to 4096), dB, in place; mean and std are the
+ * corpus's (struct mel_settings), and masked parts become mean, which is 0
+ * after normalisation. */
 void augment_mel(float *mel, int64_t frames, int bands,
                  const struct augment *a, double mean, double std);
 

@@ -106,6 +106,21 @@ START_TEST(mel_db_is_log10)
 }
 END_TEST
 
+START_TEST(mel_power_undoes_db)
+{
+    float x[] = { 1e30f, -1e30f };
+
+    for (double db = -300; db <= 300; db += 0.37) {
+        float y = (float)db, want = y;
+
+        mel_power(&y, 1);
+        ck_assert_double_eq_tol(y / pow(10, want / 10.), 1, 5e-6);
+    }
+    mel_power(x, 2);
+    ck_assert(fabs(x[0] * 1e-30 - 1) < 1e-5 && fabs(x[1] * 1e30 - 1) < 1e-5);
+}
+END_TEST
+
 START_TEST(mel_new_refuses)
 {
     struct mel_config bad[] = { published, published, published };
@@ -129,6 +144,7 @@ int main(void)
     tcase_add_loop_test(t, mel_ignores_chunks, 0, 12);
     tcase_add_test(t, mel_clip_again);
     tcase_add_test(t, mel_db_is_log10);
+    tcase_add_test(t, mel_power_undoes_db);
     tcase_add_test(t, mel_new_refuses);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);

@@ -33,6 +33,12 @@ static void sine(double cycles)
         pcm[i] = (int16_t)lrint(16384 * sin(2 * M_PI * cycles * i));
 }
 
+/* What augment_samples can do exactly. */
+static double near(double x)
+{
+    return round(x * AUGMENT_PLACES) / AUGMENT_PLACES;
+}
+
 /* Root mean square of out less gain times the sine, in dB below the sine. */
 static double error_db(double cycles, double start, double speed, double gain)
 {
@@ -54,14 +60,14 @@ START_TEST(augment_samples_sine)
 
     for (int k = -7; k <= 7; k++)
         for (size_t i = 0; i < ARRAY_LEN(cycles); i++) {
-            double speed = exp2(k / 12. + 0.003), c = cycles[i];
+            double speed = near(exp2(k / 12. + 0.003)), c = cycles[i];
 
             if (speed > 1)
                 c /= speed; /* the lower Nyquist frequency is that of out */
             sine(c);
-            ck_assert_msg(error_db(c, 1000.3, speed, 1) < -80,
+            ck_assert_msg(error_db(c, near(1000.3), speed, 1) < -80,
                           "%g cycles, speed %g: %g dB", c, speed,
-                          error_db(c, 1000.3, speed, 1));
+                          error_db(c, near(1000.3), speed, 1));
         }
 }
 END_TEST
@@ -70,9 +76,9 @@ END_TEST
 START_TEST(augment_samples_no_alias)
 {
     sine(0.45);
-    ck_assert_double_lt(error_db(0.45, 1000.3, exp2(5 / 12.), 0), -70);
+    ck_assert_double_lt(error_db(0.45, near(1000.3), exp2(5 / 12.), 0), -70);
     sine(0.5 / exp2(3 / 12.) + 0.001);
-    ck_assert_double_lt(error_db(0.3, 1000.3, exp2(3 / 12.), 0), -70);
+    ck_assert_double_lt(error_db(0.3, near(1000.3), exp2(3 / 12.), 0), -70);
 }
 END_TEST
 
@@ -159,7 +165,7 @@ START_TEST(augment_draw_ranges)
         semitones = 12 * log2(a.speed);
         ck_assert_int_eq(lround(semitones), a.transpose);
         ck_assert(abs(a.transpose) <= 3);
-        ck_assert(fabs(semitones - a.transpose) <= 0.25 + 1e-9);
+        ck_assert(fabs(semitones - a.transpose) <= 0.25 + 0.02);
         ck_assert(fabs(a.level) <= 6 && fabs(a.eq[3]) <= 4);
         ck_assert(a.noise_at >= -2.5 && a.noise_at <= -0.5);
         ck_assert(a.band[0] >= 0 && a.band[1] <= 1 + 1e-12);

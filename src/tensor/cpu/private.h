@@ -6,19 +6,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#include "base/clones.h"
 #include "tensor/backend.h"
 #include "tensor/cpu/arena.h"
-
-/* Loops worth it are compiled for several instruction sets; the loader picks.
- * Not under the sanitizers, whose start-up code cannot run in the resolver, and
- * not with clang, whose clones of static functions do not link. */
-#if defined(__x86_64__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define CPU_CLONES \
-    __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
-#else
-#define CPU_CLONES
-#endif
 
 /* One kind of operation on one shape: a oneDNN primitive, made once. */
 struct cpu_key {
