@@ -216,6 +216,18 @@ static int label_beats(struct work *w, const struct head_config *h,
     return rc;
 }
 
+static int label_tags(struct work *w, const struct posterior *p,
+                      struct err *err)
+{
+    float *score = xcalloc((size_t)p->classes.n + 1, sizeof(*score));
+    int rc;
+
+    chain_tags(&w->chain, score, p);
+    rc = tags_rank(&w->tags, score, &p->classes, w->options->top, 0, err);
+    free(score);
+    return rc;
+}
+
 static int label(struct work *w, enum task task, const struct scores *s,
                  double duration, struct err *err)
 {
@@ -243,8 +255,7 @@ static int label(struct work *w, enum task task, const struct scores *s,
         return o->over_time ? key_over_time(&w->key_over_time, p.prob,
                                             &p.frames, &p.classes, err) : 0;
     default:
-        return s->n ? tags_rank(&w->tags, p.prob, &p.classes, o->top, 0, err)
-                    : 0;
+        return s->n ? label_tags(w, &p, err) : 0;
     }
 }
 
@@ -490,7 +501,10 @@ static int helps(const int *wanted, const struct model_config *c, enum task t)
     } pairs[] = { { TASK_BEATS, TASK_CHORDS },
                   { TASK_BEATS, TASK_STRUCTURE },
                   { TASK_CHORDS, TASK_STRUCTURE },
-                  { TASK_CHORDS, TASK_KEY } };
+                  { TASK_CHORDS, TASK_KEY },
+                  { TASK_BEATS, TASK_TAG },
+                  { TASK_CHORDS, TASK_TAG },
+                  { TASK_KEY, TASK_TAG } };
     const struct head_config *h = config_head(c, task_names[t]);
 
     for (size_t i = 0; h && i < ARRAY_LEN(pairs); i++)

@@ -2,10 +2,12 @@
 #include "decode/chain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "decode/chords.h"
 #include "decode/keyvote.h"
 #include "decode/section.h"
+#include "decode/tags.h"
 #include "decode/tempo.h"
 
 /* count columns of p from first on, where a frame has width values; or where
@@ -96,9 +98,17 @@ int chain_structure(const struct chain *k, struct segments *out,
     return rc;
 }
 
-int chain_key(const struct chain *k, struct key *out,
-              const struct posterior *p, struct err *err)
+int chain_key(struct chain *k, struct key *out, const struct posterior *p,
+              struct err *err)
 {
+    k->key = out;
     return key_vote(out, p->prob, &p->frames, &p->classes, heard_chords(k),
                     err);
+}
+
+void chain_tags(const struct chain *k, float *score, const struct posterior *p)
+{
+    memcpy(score, p->prob, (size_t)p->classes.n * sizeof(*score));
+    tags_agree(score, &p->classes, k->key,
+               k->beats ? meter_of_beats(k->beats) : 0);
 }

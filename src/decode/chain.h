@@ -17,6 +17,7 @@
 struct chain {
     const struct beats *beats; /* NULL: not tracked */
     struct posterior chords;   /* prob NULL: not known */
+    const struct key *key;     /* NULL: not known */
 };
 
 /* The classes "beat" and "downbeat" of p as activations *act (p->frames.n, 2),
@@ -50,7 +51,11 @@ int chain_structure(const struct chain *k, struct segments *out,
                     struct err *err);
 
 /* key_vote. */
-int chain_key(const struct chain *k, struct key *out,
+int chain_key(struct chain *k, struct key *out,
               const struct posterior *p, struct err *err);
+
+/* The one row of p, after tags_agree, into score (p->classes.n). */
+void chain_tags(const struct chain *k, float *score,
+                const struct posterior *p);
 
 #endif

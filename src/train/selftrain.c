@@ -147,7 +147,7 @@ static int label_structure(struct song *s, const struct labeller *l,
     return 0;
 }
 
-static int label_key(struct song *s, const struct labeller *l,
+static int label_key(struct song *s, struct labeller *l,
                      const struct posterior *p, struct err *err)
 {
     struct key *key = &s->label[ANNOT_KEY].key;
@@ -159,15 +159,19 @@ static int label_key(struct song *s, const struct labeller *l,
 }
 
 /* The classes that are to learn decide, not those that the model knows. */
-static void label_tags(struct song *s, const struct posterior *p,
+static void label_tags(struct song *s, const struct chain *chain,
+                       const struct posterior *p,
                        const struct head_config *learns, double least)
 {
     struct tags *tags = &s->label[ANNOT_TAGS].tags;
+    float *score = xcalloc((size_t)p->classes.n + 1, sizeof(*score));
     int sure = 0;
 
+    if (p->frames.n)
+        chain_tags(chain, score, p);
     for (int c = 0; c < learns->n_classes; c++) {
         int from = classes_find(&p->classes, learns->classes[c]);
-        double v = from < 0 || !p->frames.n ? NAN : p->prob[from];
+        double v = from < 0 || !p->frames.n ? NAN : score[from];
 
         if (v >= least)
             tags_append(tags, learns->classes[c], 1);
@@ -175,6 +179,7 @@ static void label_tags(struct song *s, const struct posterior *p,
             tags_append(tags, learns->classes[c], NAN);
         sure += v >= least || v <= 1 - least;
     }
+    free(score);
     if (sure)
         add_stretch(s, ANNOT_TAGS, 0, p->frames.duration);
 }
@@ -206,7 +211,7 @@ static int label(struct song *s, struct labeller *l, int h,
     case ANNOT_KEY:
         return label_key(s, l, &p, err);
     default:
-        label_tags(s, &p, learns, least);
+        label_tags(s, &l->chain, &p, learns, least);
         return 0;
     }
 }
