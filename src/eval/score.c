@@ -183,12 +183,17 @@ static int score_segments(double *out, enum annot_task task,
 
 /* ---- the others ---- */
 
+static int has_key(const struct key *k)
+{
+    return k->label && strcmp(k->label, "N") != 0;
+}
+
 static int score_key(double *out, const struct key *ref, const struct key *est,
                      struct err *err)
 {
-    if (!ref->label || !strcmp(ref->label, "N"))
+    if (!has_key(ref))
         return err_set(err, ERR_ARG, "there is no reference key");
-    TRY(eval_key(out, ref->label, est->label ? est->label : "X", err));
+    TRY(eval_key(out, ref->label, has_key(est) ? est->label : "X", err));
     out[1] = out[0] == 1; /* no other relation earns 1 */
     return 0;
 }

@@ -268,6 +268,15 @@ expect_in_stdout '"majmin":	1'
 run eval tag "$ANNOT/annotations_mini.csv" "$ANNOT/annotations_mini.csv"
 expect_exit 0
 expect_in_stdout '"average_precision":	1'
+# no key is a wrong one of an estimate, and nothing to score by of a reference
+echo "C major" >some.key
+echo N >none.key
+run eval key some.key none.key --format tsv
+expect_exit 0
+expect_in_stdout "Accuracy	0.000000"
+run eval key none.key some.key
+expect_exit 1
+expect_in_stderr "there is no reference key"
 run eval key "$ANNOT/mtg_annotations.txt" "$ANNOT/mtg_annotations.txt"
 expect_exit 1
 expect_in_stderr "there is no reference key"
