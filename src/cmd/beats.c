@@ -132,8 +132,7 @@ static int decode_one(void *ctx, struct batch *b, const char *path,
         batch_warn_once(b, 1, "--beats-per-bar: activations of (T,) know no "
                               "bars");
     set_config(a, &c, downbeats && !a->no_downbeats);
-    rc = chain_beats(&(struct chain){0}, &beats, act, (size_t)n, &c,
-                     CHAIN_AS_TRACKED, err);
+    rc = chain_beats(&(struct chain){0}, &beats, act, (size_t)n, &c, 0, err);
     if (rc)
         err_prefix(err, "%s", path);
     session_result(NULL, &r, path, 0, (double)n / a->fps);

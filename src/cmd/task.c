@@ -204,7 +204,7 @@ static int label_beats(struct work *w, const struct head_config *h,
     TRY(chain_activations(&act, p, err));
     c.fps = p->frames.rate;
     rc = chain_beats(&w->chain, &w->beats, act, p->frames.n, &c,
-                     o->all_beats ? CHAIN_HALVED : CHAIN_HALVED_HEARD, err);
+                     !o->all_beats, err);
     w->tempo = tempo_of_beats(&w->beats, act, p->frames.n, c.fps);
     if (!rc && o->save_activations)
         rc = save_activations(o->save_activations, o->common.force, act,

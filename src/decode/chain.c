@@ -40,13 +40,10 @@ int chain_activations(float **act, const struct posterior *p, struct err *err)
 }
 
 int chain_beats(struct chain *k, struct beats *out, const float *act, size_t n,
-                const struct dbn_config *c, enum chain_beats how,
-                struct err *err)
+                const struct dbn_config *c, int heard, struct err *err)
 {
     TRY(dbn_decode(out, act, n, c, err));
-    if (how != CHAIN_AS_TRACKED)
-        beats_halve(out, act, n, c->fps, c->min_bpm);
-    if (how == CHAIN_HALVED_HEARD && !beats_are_heard(out))
+    if (heard && !beats_are_heard(out))
         beats_release(out);
     k->beats = out;
     return 0;

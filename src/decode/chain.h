@@ -25,18 +25,11 @@ struct chain {
  * ERR_NOMEM. */
 int chain_activations(float **act, const struct posterior *p, struct err *err);
 
-/* Appends to out, which is empty, the beats of act (n, 2) by dbn_decode. Then
- * by how much is asked for: they are halved where they are twice too fast
- * (beats_halve), and none is left where there are hardly any
+/* Appends to out, which is empty, the beats of act (n, 2) by dbn_decode; where
+ * they must be heard, none is left if there are hardly any
  * (beats_are_heard). */
-enum chain_beats {
-    CHAIN_AS_TRACKED,
-    CHAIN_HALVED,
-    CHAIN_HALVED_HEARD
-};
 int chain_beats(struct chain *k, struct beats *out, const float *act, size_t n,
-                const struct dbn_config *c, enum chain_beats how,
-                struct err *err);
+                const struct dbn_config *c, int heard, struct err *err);
 
 /* chords_decode of p, folded into a smaller vocabulary (fold; NULL: as it is);
  * changes near a beat move to it. p outlives the chain. */

@@ -29,9 +29,11 @@ void dbn_config_init(struct dbn_config *c, double fps, int downbeats)
 
 void dbn_config_bars(struct dbn_config *c, const int *bar, int n)
 {
-    if (n)
-        memcpy(c->bars, bar, (size_t)n * sizeof(*bar));
-    c->num_bars = n ? n : c->num_bars;
+    if (!n)
+        return;
+    memcpy(c->bars, bar, (size_t)n * sizeof(*bar));
+    c->num_bars = n;
+    c->rare_cost = 0.02;
 }
 
 static int check_bars(const struct dbn_config *c, struct err *err)
@@ -245,6 +247,7 @@ int dbn_decode(struct beats *out, const float *act, size_t frames,
         .bars = c->downbeats ? c->bars : one_beat,
         .num_bars = c->downbeats ? c->num_bars : 1,
         .observation_lambda = c->observation_lambda,
+        .rare_cost = c->rare_cost,
         .sum = a.sum,
     };
     int rc = check_config(c, err);

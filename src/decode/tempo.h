@@ -27,14 +27,4 @@ int beats_are_heard(const struct beats *b);
  * ties: the shorter), 0 if there is no full bar. */
 int meter_of_beats(const struct beats *b);
 
-/* Leaves every second beat where they were tracked twice too fast: in bars of
- * 4, of whose first beats every second one is a downbeat (median activation of
- * 0.5 or more) and those between are not (0.15 or less), as a tracker that
- * knows no bars of 8 finds them; unless the tempo would fall below least_bpm,
- * or there are fewer than 8 bars. act (n, 2) as above; times begin with frame
- * 0. Returns whether it did. On 23 generated songs beats F .852 becomes .867,
- * and no song is worse. */
-int beats_halve(struct beats *b, const float *act, size_t n, double fps,
-                double least_bpm);
-
 #endif

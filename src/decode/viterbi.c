@@ -423,10 +423,12 @@ int viterbi_decode(struct bar_path *out, const float *act, size_t frames,
     run_forward(&e);
     for (int m = 0, q = 0; m < cfg->num_bars; q += cfg->bars[m++]) {
         struct end_state s = best_end(&e, q, q + cfg->bars[m]);
+        int rare = cfg->bars[m] != 3 && cfg->bars[m] != 4;
+        double score = s.score - rare * cfg->rare_cost * (double)frames;
 
-        if (s.score > out->score || !m) {
+        if (score > out->score || !m) {
             best = s;
-            out->score = s.score;
+            out->score = score;
             out->bar = m;
             q0 = q;
         }

@@ -23,6 +23,8 @@ struct viterbi_config {
     double observation_lambda; /* > 1 */
     int sum;                   /* 1: the activation is the sum of the columns
                                   (beats only); 0: (beat, downbeat) */
+    double rare_cost;          /* what bars of other than 3 and 4 beats must be
+                                  better by, in log probability a frame */
     /* for tests: */
     size_t block;              /* frames of a block; 0: chosen */
     int narrow;                /* 1: not the widest vectors */
@@ -41,7 +43,7 @@ struct bar_path {
     struct bar_step *v;
     size_t n, cap;
     int bar;      /* the HMM that won: index into bars */
-    double score; /* its natural log probability */
+    double score; /* its natural log probability, less the cost */
 };
 
 /* Decodes act (frames, 2), all finite, frames > 0. On success the caller

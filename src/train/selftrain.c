@@ -131,7 +131,7 @@ static int label_beats(struct song *s, struct labeller *l,
                     classes_find(&p->classes, "downbeat") >= 0);
     dbn_config_bars(&c, h->bar, h->n_bars);
     rc = chain_beats(&l->chain, &s->label[ANNOT_BEATS].beats, act, p->frames.n,
-                     &c, CHAIN_HALVED_HEARD, err);
+                     &c, 1, err);
     free(act);
     if (!rc)
         sure_beats(s, l->c->confidence);

@@ -261,15 +261,9 @@ int songs_bars(const struct songs *s, int bar[HEAD_BARS])
         if (m > 0 && m <= HEAD_BAR_BEATS)
             count[m]++;
     }
-    for (int m = 3; m <= HEAD_BAR_BEATS; m++) {
-        int more = 0; /* that are as common */
-
-        for (int k = 5; k <= HEAD_BAR_BEATS; k++)
-            more += count[k] > count[m] || (count[k] == count[m] && k < m);
-        if (m < 5 || (count[m] && count[m] * 100 >= all &&
-                      more < HEAD_BARS - 2))
+    for (int m = 3; m <= HEAD_BAR_BEATS; m++)
+        if (m < 5 || (m % 2 && m % 3 && count[m] && count[m] * 100 >= all))
             bar[n++] = m;
-    }
     return n;
 }
 

@@ -52,11 +52,11 @@ void songs_release(struct songs *s);
 int songs_tags(const struct songs *s, char ***out, int *n, struct err *err);
 void songs_tags_free(char **tags, int n);
 
-/* How many beats bars have, for a new head: 3 and 4, and of 5 to
- * HEAD_BAR_BEATS those that are most common (meter_of_beats) in at least one of
- * a hundred songs with downbeats; the most common HEAD_BARS of them, ascending,
- * into bar. Returns how many. Bars of 2 are left out: a tracker does not tell
- * them from those of 4. */
+/* How many beats bars have, for a new head: 3 and 4, and of 5, 7, 11 and 13
+ * those that are most common (meter_of_beats) in at least one of a hundred
+ * songs with downbeats; ascending, into bar. Returns how many. Bars of 2, 6 and
+ * so on are left to those of 3 and 4, from which a tracker does not tell them:
+ * songs in 3 go for 6 where every second bar is lighter. */
 int songs_bars(const struct songs *s, int bar[HEAD_BARS]);
 
 /* Example k of a training run is about this song (below n, which is at least

@@ -51,7 +51,7 @@ START_TEST(chain_activations_by_name)
 END_TEST
 
 static size_t track(struct chain *k, struct beats *out, float yes,
-                    enum chain_beats how)
+                    int heard)
 {
     struct dbn_config c;
     struct posterior p;
@@ -61,7 +61,7 @@ static size_t track(struct chain *k, struct beats *out, float yes,
     dbn_config_init(&c, FPS, 1);
     beats_release(out);
     *k = (struct chain){0};
-    ck_assert(!chain_beats(k, out, act, FRAMES, &c, how, NULL));
+    ck_assert(!chain_beats(k, out, act, FRAMES, &c, heard, NULL));
     ck_assert_ptr_eq(k->beats, out);
     free(act);
     free(v);
@@ -73,11 +73,10 @@ START_TEST(chain_beats_as_asked)
     struct beats b = {0};
     struct chain k;
 
-    ck_assert_uint_eq(track(&k, &b, 0.9f, CHAIN_AS_TRACKED), 100);
-    ck_assert_uint_eq(track(&k, &b, 0.9f, CHAIN_HALVED), 50);
-    ck_assert_uint_eq(track(&k, &b, 0.9f, CHAIN_HALVED_HEARD), 50);
-    ck_assert_uint_gt(track(&k, &b, 0.2f, CHAIN_HALVED), 40);
-    ck_assert_uint_eq(track(&k, &b, 0.2f, CHAIN_HALVED_HEARD), 0);
+    ck_assert_uint_eq(track(&k, &b, 0.9f, 0), 100);
+    ck_assert_uint_eq(track(&k, &b, 0.9f, 1), 100);
+    ck_assert_uint_gt(track(&k, &b, 0.2f, 0), 40);
+    ck_assert_uint_eq(track(&k, &b, 0.2f, 1), 0);
     beats_release(&b);
 }
 END_TEST

@@ -42,6 +42,39 @@ START_TEST(dbn_decode_little_input)
 }
 END_TEST
 
+/* 20 s at 120 a minute with a downbeat on every so many beats: how many are
+ * found, by bars of 3, 4 and 5 or by those that dbn_config_init sets. */
+static size_t bars_of(int metre, float down, int own)
+{
+    static float act[2 * 1000];
+    struct beats got = {0};
+    struct dbn_config c;
+    size_t downbeats = 0;
+
+    memset(act, 0, sizeof(act));
+    for (int i = 0; i < 40; i++) {
+        act[50 * i] = i % metre ? 0.88f : 0.9f - down;
+        act[50 * i + 1] = i % metre ? 0.02f : down;
+    }
+    dbn_config_init(&c, 50, 1);
+    dbn_config_bars(&c, (int[]){ 3, 4, 5 }, own ? 3 : 0);
+    ck_assert_int_eq(decode(&got, act, 1000, &c), 0);
+    for (size_t i = 0; i < got.n; i++)
+        downbeats += got.v[i].position == 1;
+    ck_assert_uint_ge(got.n, 39);
+    beats_release(&got);
+    return downbeats;
+}
+
+START_TEST(dbn_decode_rare_bars)
+{
+    ck_assert_uint_eq(bars_of(5, 0.8f, 1), 8);
+    ck_assert_uint_gt(bars_of(5, 0.8f, 0), 8);
+    ck_assert_uint_eq(bars_of(4, 0.8f, 1), 10);
+    ck_assert_uint_gt(bars_of(5, 0.03f, 1), 8); /* hardly heard: no bars of 5 */
+}
+END_TEST
+
 static void bad_fps(struct dbn_config *c) { c->fps = 0; }
 static void nan_fps(struct dbn_config *c) { c->fps = NAN; }
 static void huge_fps(struct dbn_config *c) { c->fps = 1e9; }
@@ -149,6 +182,7 @@ int main(void)
     TCase *u = tcase_create("limits");
 
     tcase_add_test(u, dbn_decode_little_input);
+    tcase_add_test(u, dbn_decode_rare_bars);
     tcase_add_loop_test(u, dbn_decode_refuses_bad_config, 0,
                         sizeof(spoil) / sizeof(*spoil));
     tcase_add_test(u, dbn_decode_refuses_bad_activations);

@@ -92,52 +92,6 @@ START_TEST(meter_of_beats_full_bars)
 }
 END_TEST
 
-/* 10 bars of 4 at 120 a minute from an upbeat on, 20 frames a second; of their
- * first beats those of bars 0, 2, .. have downbeat activation a, the others
- * b. */
-static int halve(struct beats *out, float a, float b, double least_bpm)
-{
-    float act[2 * 420] = {0};
-
-    beats_release(out);
-    for (int i = 0; i < 41; i++) {
-        int bar = (i - 1) / 4;
-
-        beats_append(out, i * 0.5, (i + 3) % 4 + 1, 0.9);
-        act[20 * i] = 0.3f;
-        if (i % 4 == 1)
-            act[20 * i + 1] = bar % 2 ? b : a;
-    }
-    return beats_halve(out, act, 420, 20, least_bpm);
-}
-
-START_TEST(beats_halve_or_not)
-{
-    struct beats b = {0};
-
-    ck_assert(!halve(&b, 0.9f, 0.3f, 55)); /* bars of 4 */
-    ck_assert(!halve(&b, 0.4f, 0, 55));
-    ck_assert(!halve(&b, 0.9f, 0.05f, 61));
-    ck_assert_uint_eq(b.n, 41);
-    ck_assert(halve(&b, 0.9f, 0.05f, 55));
-    ck_assert_uint_eq(b.n, 20);
-    ck_assert_double_eq(b.v[0].time, 0.5);
-    for (size_t i = 0; i < b.n; i++) {
-        ck_assert_double_eq(b.v[i].time, 0.5 + (double)i);
-        ck_assert_int_eq(b.v[i].position, (int)i % 4 + 1);
-    }
-    ck_assert(halve(&b, 0.05f, 0.9f, 55));
-    ck_assert_double_eq(b.v[0].time, 0.5);
-    ck_assert_int_eq(b.v[0].position, 3);
-    ck_assert_int_eq(b.v[2].position, 1);
-    b.n = 16; /* too few bars */
-    for (size_t i = 0; i < b.n; i++)
-        b.v[i] = (struct beat){ (double)i / 2, (int)i % 4 + 1, 0.9 };
-    ck_assert(!beats_halve(&b, (float[2]){ 0 }, 1, 20, 55));
-    beats_release(&b);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("decode_tempo");
@@ -147,7 +101,6 @@ int main(void)
     tcase_add_test(t, tempo_of_beats_octave);
     tcase_add_test(t, beats_are_heard_or_not);
     tcase_add_test(t, meter_of_beats_full_bars);
-    tcase_add_test(t, beats_halve_or_not);
     suite_add_tcase(s, t);
     return unit_run(s);
 }

@@ -112,7 +112,7 @@ static struct state *plain(const struct bar_space *sp, int beats,
 static void compare(const struct bar_space *sp, const int *bars, int num_bars,
                     const float *act, int t_all, double lambda, size_t block)
 {
-    struct viterbi_config cfg = { sp, bars, num_bars, 16, 0, block,
+    struct viterbi_config cfg = { sp, bars, num_bars, 16, 0, 0, block,
                                   t_all & 1 };
     struct bar_path got;
     struct state *want = NULL;
