@@ -94,6 +94,29 @@ static void change(void)
     }
 }
 
+/* N has higher odds than it seems, and what is left is shared. */
+START_TEST(chain_chords_raises_none)
+{
+    static const char *const names[] = { "C:maj", "N" };
+    const struct posterior p = { chords, { 20, 5, 4 }, { names, 2 } };
+    struct segments got = {0};
+    struct chain k = {0};
+
+    for (int i = 0; i < 20; i++) {
+        chords[2 * i] = i < 10 ? 0.9f : 0.7f;
+        chords[2 * i + 1] = 1 - chords[2 * i];
+    }
+    ck_assert(!chain_chords(&k, &got, &p, NULL, NULL));
+    ck_assert_uint_eq(got.n, 2);
+    ck_assert_str_eq(got.v[1].label, "N");
+    ck_assert_double_eq_tol(got.v[1].start, 2, 1e-9);
+    ck_assert_double_eq_tol(got.v[0].confidence, .9 / (.9 + .1 * CHAIN_NONE),
+                            1e-6);
+    ck_assert_ptr_eq(k.chords.prob, chords);
+    segments_release(&got);
+}
+END_TEST
+
 START_TEST(chain_chords_hears_beats)
 {
     struct beats b = {0};
@@ -167,6 +190,7 @@ int main(void)
 
     tcase_add_test(t, chain_activations_by_name);
     tcase_add_test(t, chain_beats_as_asked);
+    tcase_add_test(t, chain_chords_raises_none);
     tcase_add_test(t, chain_chords_hears_beats);
     tcase_add_test(t, chain_key_hears_chords);
     tcase_add_test(t, chain_structure_splits_off_the_boundary);
