@@ -122,6 +122,18 @@ expect_same text stdout
 run beats --activations act.npy --fps 50
 expect_exit 0
 expect_same text stdout
+
+# how many beats a bar has is the model's to say, where no option does
+sed 's/\\"bars\\":\[3,4,5,7\]/\\"bars\\":[5,5,5,5]/' \
+    "$MFM_MODELS/default.safetensors" >five.safetensors
+run beats -m five.safetensors a.wav
+expect_exit 0
+expect_in_stdout '	5'
+run annotate --format ndjson -m five.safetensors a.wav
+expect_in_stdout '"position":5'
+run beats -m five.safetensors --beats-per-bar 3,4 a.wav
+expect_exit 0
+expect_same text stdout
 check_foreign beats act.npy --save-activations act.npy
 expect_usage beats --save-activations act.npy a.wav a.wav
 expect_usage beats --save-activations act.npy -r .
