@@ -151,9 +151,9 @@ struct backend_ops {
      * where it says "fixed order". */
 
     /* Weights were changed in place: copies that the backend made of them in
-     * another precision or order are stale. In bf16 every w that matmul and
-     * matmul_dx were given is copied; one whose memory was allocated, imported
-     * or uploaded to since is not stale. */
+     * another precision or order are stale. Any w that matmul and matmul_dx
+     * were given may be copied; one whose memory was allocated, imported or
+     * uploaded to since is not stale. */
     void (*weights_changed)(struct backend *be);
 
     /* ---- linear: dx (R, K) = scale * dy w, added to dx if accumulate;
