@@ -241,6 +241,11 @@ static inline float cpu_exp(float x)
     return p * r;
 }
 
+/* y (cols, rows) = x (rows, cols) transposed, added to y if accumulate; on the
+ * calling thread (transpose.c). */
+void cpu_turn(float *y, int64_t y_stride, const float *x, int64_t x_stride,
+              int64_t rows, int64_t cols, int accumulate);
+
 /* BERT's: conv1d.c, conv1d_grouped.c, groupnorm.c, weightnorm.c */
 int cpu_conv1d(struct backend *be, struct tensor *y, const struct tensor *x,
                const struct tensor *w, int stride, struct err *err);
