@@ -36,10 +36,11 @@ struct backend {
     const struct backend_ops *ops;
     enum precision precision; /* backend_set_precision */
     int narrow; /* narrow tensors hold 16-bit values of that precision */
-    /* What suits the device: windows of a recording to run side by side, and
-     * bytes of an image to convolve at a time. */
+    /* What suits the device: windows of a recording to run side by side,
+     * bytes of an image to convolve at a time, and how many rows at most. */
     int windows;
     int64_t image_bytes;
+    int64_t rows; /* of a batch that a few layers work on at a time; 0: all */
     /* Of a batch of one image the memory of each so many channels is in one
      * piece, those of the next behind it; 0: it is not. */
     int image_channels;

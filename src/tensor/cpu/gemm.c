@@ -255,8 +255,7 @@ static int backward(struct cpu *cpu, struct tensor *dx, struct tensor *dw,
                     const struct tensor *x, const struct tensor *w,
                     struct matmul_opts opts, struct err *err)
 {
-    enum { MOST = 1280 };
-    int64_t rows = tensor_rows(x), parts = (rows + MOST - 1) / MOST;
+    int64_t rows = tensor_rows(x), parts = (rows + CPU_ROWS - 1) / CPU_ROWS;
     int64_t each = parts ? (rows + parts - 1) / parts : 1;
 
     assert(tensor_rows(dy) == rows);

@@ -49,6 +49,10 @@ struct cpu_prim {
     size_t scratch;              /* bytes */
 };
 
+/* Rows of a batch at a time: what one operation leaves of them is in cache for
+ * the next. */
+enum { CPU_ROWS = 1280 };
+
 /* Work memory, each grown as needed and kept. */
 enum {
     CPU_BUF_SCRATCH, CPU_BUF_X, CPU_BUF_Y, CPU_BUF_WEIGHTS, CPU_BUF_SUMS,
