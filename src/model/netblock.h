@@ -79,8 +79,8 @@ struct net_ffn {
 };
 /* Work space, shared by all layers. */
 struct net_ffn_work {
-    struct tensor a, da; /* (B, T, F) */
-    struct tensor d;     /* with dropout: (B, T, D) */
+    struct tensor a, da; /* (rows, F), of a stretch of rows */
+    struct tensor d;     /* with dropout: (rows, D) */
 };
 
 /* u (B, T, F) is kept for the backward pass, a is not: it is large, and cheap.

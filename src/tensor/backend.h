@@ -36,10 +36,11 @@ struct backend {
     const struct backend_ops *ops;
     enum precision precision; /* backend_set_precision */
     int narrow; /* narrow tensors hold 16-bit values of that precision */
-    /* What suits the device: windows of a recording to run side by side, and
-     * bytes of an image to convolve at a time. */
+    /* What suits the device: windows of a recording to run side by side,
+     * bytes of an image to convolve at a time, and how many rows at most. */
     int windows;
     int64_t image_bytes;
+    int64_t rows; /* of a batch that a few layers work on at a time; 0: all */
     /* Of a batch of one image the memory of each so many channels is in one
      * piece, those of the next behind it; 0: it is not. */
     int image_channels;
@@ -151,9 +152,9 @@ struct backend_ops {
      * where it says "fixed order". */
 
     /* Weights were changed in place: copies that the backend made of them in
-     * another precision or order are stale. In bf16 every w that matmul and
-     * matmul_dx were given is copied; one whose memory was allocated, imported
-     * or uploaded to since is not stale. */
+     * another precision or order are stale. Any w that matmul and matmul_dx
+     * were given may be copied; one whose memory was allocated, imported or
+     * uploaded to since is not stale. */
     void (*weights_changed)(struct backend *be);
 
     /* ---- linear: dx (R, K) = scale * dy w, added to dx if accumulate;

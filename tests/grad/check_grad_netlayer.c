@@ -220,6 +220,63 @@ START_TEST(net_residual_gradients)
 }
 END_TEST
 
+/* ---- feed-forward part ---- */
+
+struct ffn {
+    struct net_ffn f;
+    struct net_ffn_work work;
+    struct net_drop drop;
+    struct tensor u;
+};
+
+static int ffn_forward(void *ctx, struct tensor *y, const struct tensor *x)
+{
+    struct ffn *c = ctx;
+
+    return net_ffn_forward(&c->f, &c->u, &c->work, y, x, x, &c->drop, 3, NULL);
+}
+
+static int ffn_backward(void *ctx, struct tensor *dx, struct tensor *dy,
+                        const struct tensor *x)
+{
+    struct ffn *c = ctx;
+
+    TRY(net_ffn_backward(&c->f, &c->u, &c->work, dx, dy, x, 0, &c->drop, 3,
+                         NULL));
+    return be->ops->axpby(be, dx, 1, dy, 1, NULL);
+}
+
+/* All at once, or in three stretches of which the second has rows of both
+ * samples: what is dropped is the same. */
+START_TEST(net_ffn_gradients)
+{
+    struct ffn c = { .drop = { _i ? 0.3f : 0, 77, 8, 3 } };
+    struct grad_layer l = { .be = be, .p = &p, .ctx = &c,
+                            .forward = ffn_forward, .backward = ffn_backward };
+    float whole[B * T * IN];
+
+    add("up.weight", 2, OUT, IN);
+    add("up.bias", 1, OUT, 0);
+    add("down.weight", 2, IN, OUT);
+    add("down.bias", 1, IN, 0);
+    begin();
+    c.f = (struct net_ffn){ net_linear_find(&p, "up"),
+                            net_linear_find(&p, "down"), ACT_SWISH, 0.5f };
+    for (int k = 0; k < 2; k++) {
+        be->rows = k ? 4 : 0;
+        ck_assert(!params_zero_grad(&p, NULL));
+        grad_layer_check(&l, (int64_t[]){ B, T, IN });
+        ck_assert(!ffn_forward(&c, &l.y, &l.x));
+        for (int i = 0; k && i < B * T * IN; i++)
+            ck_assert_float_eq_tol(l.y.data[i], whole[i], 1e-5f);
+        memcpy(whole, l.y.data, sizeof(whole));
+        grad_layer_release(&l);
+    }
+    tensor_release(&c.u);
+    net_ffn_work_release(&c.work);
+}
+END_TEST
+
 /* What is dropped depends on the place, the stream and the seed, and p 0 drops
  * nothing. */
 START_TEST(net_dropout_masks)
@@ -259,6 +316,7 @@ int main(void)
     tcase_add_test(t, net_linear_backward_adds);
     tcase_add_loop_test(t, net_norm_gradients, 0, 2);
     tcase_add_loop_test(t, net_residual_gradients, 0, 4);
+    tcase_add_loop_test(t, net_ffn_gradients, 0, 2);
     tcase_add_test(t, net_dropout_masks);
     suite_add_tcase(s, t);
     return unit_run(s);

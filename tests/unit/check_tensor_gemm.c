@@ -81,6 +81,7 @@ static const struct linear_case {
     { 13, 37, 29, 0, 0 }, { 1, 5, 3, 2, 1 }, { 300, 64, 48, 0.5f, 1 },
     { 7, 1, 33, 1, 0 }, { 129, 31, 1, -1, 1 }, { 64, 96, 128, 1, 0 },
     { 40, 64, 64, 1, 0 }, /* the copy for y has the shape of that for dx */
+    { 2600, 24, 20, 0.5f, 1 }, /* three stretches of rows, not all alike */
 };
 
 struct linear {

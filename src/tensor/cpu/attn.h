@@ -20,6 +20,7 @@ struct heads {
  * value. */
 struct task {
     const float *q, *k, *v; /* rows of stride */
+    const float *turned[2]; /* f32, of all heads, (d, T): k; backward q, dy */
     float *y;
     float *lse;        /* (T), or NULL in the forward pass */
     float *scores;     /* (ROWS, T) */

@@ -3,30 +3,37 @@
 
 #include "tensor/cpu/private.h"
 
-/* 64 channels of one frame: the sums stay in registers over the taps. */
+/* 64 channels of one frame: the sums stay in registers over the taps, which
+ * they do not if they are an array. */
 enum { LANE = 64 };
+typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
 
 CPU_CLONES
 static void depthwise_lane(float *y, const float *x, const float *w,
                            const float *bias, int64_t stride, int64_t w_stride,
                            int64_t taps, enum act act)
 {
-    float sum[LANE];
+    const vec *b = (const vec *)bias;
+    vec s0 = b[0], s1 = b[1], s2 = b[2], s3 = b[3], *out = (vec *)y;
 
-    #pragma omp simd
-    for (int i = 0; i < LANE; i++)
-        sum[i] = bias ? bias[i] : 0;
     for (int64_t k = 0; k < taps; k++) {
-        #pragma omp simd
-        for (int i = 0; i < LANE; i++)
-            sum[i] += w[k * w_stride + i] * x[k * stride + i];
+        const vec *p = (const vec *)(w + k * w_stride);
+        const vec *q = (const vec *)(x + k * stride);
+
+        s0 += p[0] * q[0];
+        s1 += p[1] * q[1];
+        s2 += p[2] * q[2];
+        s3 += p[3] * q[3];
     }
+    out[0] = s0;
+    out[1] = s1;
+    out[2] = s2;
+    out[3] = s3;
     if (act == ACT_SWISH) {
         #pragma omp simd
         for (int i = 0; i < LANE; i++)
-            sum[i] = sum[i] / (1.0f + cpu_exp(-sum[i]));
+            y[i] = y[i] / (1.0f + cpu_exp(-y[i]));
     }
-    memcpy(y, sum, sizeof(sum));
 }
 
 /* What is left when the channels are no multiple of 64. */
@@ -46,10 +53,11 @@ static void depthwise_row(float *y, const float *x, const float *w,
                           const float *bias, int64_t c, int64_t w_stride,
                           int64_t taps, enum act act)
 {
+    static const float none[LANE];
     int64_t i = 0;
 
     for (; i + LANE <= c; i += LANE)
-        depthwise_lane(y + i, x + i, w + i, bias ? bias + i : NULL, c, w_stride,
+        depthwise_lane(y + i, x + i, w + i, bias ? bias + i : none, c, w_stride,
                        taps, act);
     for (; i < c; i++)
         depthwise_one(y + i, x + i, w + i, bias ? bias[i] : 0, c, w_stride,
@@ -103,19 +111,21 @@ CPU_CLONES
 static void dw_lane(float *sum, const float *dy, const float *x, int64_t frames,
                     int64_t stride)
 {
-    float s[LANE];
+    vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}, *out = (vec *)sum;
 
-    #pragma omp simd
-    for (int i = 0; i < LANE; i++)
-        s[i] = 0;
     for (int64_t t = 0; t < frames; t++) {
-        #pragma omp simd
-        for (int i = 0; i < LANE; i++)
-            s[i] += dy[t * stride + i] * x[t * stride + i];
+        const vec *p = (const vec *)(dy + t * stride);
+        const vec *q = (const vec *)(x + t * stride);
+
+        s0 += p[0] * q[0];
+        s1 += p[1] * q[1];
+        s2 += p[2] * q[2];
+        s3 += p[3] * q[3];
     }
-    #pragma omp simd
-    for (int i = 0; i < LANE; i++)
-        sum[i] += s[i];
+    out[0] += s0;
+    out[1] += s1;
+    out[2] += s2;
+    out[3] += s3;
 }
 
 /* dw (taps, C) += what the frames from .. to - 1 of one window give. */

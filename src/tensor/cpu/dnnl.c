@@ -411,6 +411,7 @@ int backend_cpu_open(struct backend **out, int threads, struct err *err)
     cpu->base.ops = &cpu_ops;
     cpu->base.windows = 1;
     cpu->base.image_bytes = 20 << 20;
+    cpu->base.rows = CPU_ROWS;
     cpu->block = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core
                      ? 16 : 8;
     cpu->base.image_channels = cpu->block;

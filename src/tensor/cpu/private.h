@@ -39,6 +39,10 @@ struct cpu_prim {
     size_t scratch;              /* bytes */
 };
 
+/* Rows of a batch at a time: what one operation leaves of them is in cache for
+ * the next. */
+enum { CPU_ROWS = 1280 };
+
 /* Work memory, each grown as needed and kept. */
 enum {
     CPU_BUF_SCRATCH, CPU_BUF_X, CPU_BUF_Y, CPU_BUF_WEIGHTS, CPU_BUF_SUMS,
@@ -230,6 +234,11 @@ static inline float cpu_exp(float x)
     memcpy(&r, &bits, 4);
     return p * r;
 }
+
+/* y (cols, rows) = x (rows, cols) transposed, added to y if accumulate; on the
+ * calling thread (transpose.c). */
+void cpu_turn(float *y, int64_t y_stride, const float *x, int64_t x_stride,
+              int64_t rows, int64_t cols, int accumulate);
 
 /* BERT's: conv1d.c, conv1d_grouped.c, groupnorm.c, weightnorm.c */
 int cpu_conv1d(struct backend *be, struct tensor *y, const struct tensor *x,

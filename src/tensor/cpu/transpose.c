@@ -28,13 +28,14 @@ static void tile(float *y, const float *x, int64_t r, int64_t c,
     }
 }
 
-static void matrix(float *y, const float *x, int64_t rows, int64_t cols,
-                   int accumulate)
+void cpu_turn(float *y, int64_t y_stride, const float *x, int64_t x_stride,
+              int64_t rows, int64_t cols, int accumulate)
 {
     for (int64_t c = 0; c < cols; c += TILE)
         for (int64_t r = 0; r < rows; r += TILE)
-            tile(y + c * rows + r, x + r * cols + c, least(rows - r, TILE),
-                 least(cols - c, TILE), rows, cols, accumulate);
+            tile(y + c * y_stride + r, x + r * x_stride + c,
+                 least(rows - r, TILE), least(cols - c, TILE), y_stride,
+                 x_stride, accumulate);
 }
 
 int cpu_transpose(struct backend *be, struct tensor *y, const struct tensor *x,
@@ -50,7 +51,7 @@ int cpu_transpose(struct backend *be, struct tensor *y, const struct tensor *x,
     assert(y->data != x->data);
     #pragma omp parallel for
     for (int64_t i = 0; i < n; i++)
-        matrix(y->data + i * rows * cols, x->data + i * rows * cols, rows, cols,
-               accumulate);
+        cpu_turn(y->data + i * rows * cols, rows, x->data + i * rows * cols,
+                 cols, rows, cols, accumulate);
     return 0;
 }
