@@ -37,7 +37,7 @@ int chain_beats(struct chain *k, struct beats *out, const float *act, size_t n,
  *
  * Rendered songs, from which the shipped model learned, have chords nearly
  * throughout, records have not: 14 % of 31 songs of games are N by madmom's
- * account. Their majmin rises from .606 to .63, that of 80 generated songs
+ * account. Majmin of 40 rises from .617 to .638, that of 80 generated songs
  * falls from .854 to .852. */
 #define CHAIN_NONE 5
 int chain_chords(struct chain *k, struct segments *out,
