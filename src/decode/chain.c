@@ -49,45 +49,21 @@ int chain_beats(struct chain *k, struct beats *out, const float *act, size_t n,
     return 0;
 }
 
-/* p with the odds of "N" raised, which the caller frees; NULL where p has no
- * such class. */
-static int raise_none(float **out, const struct posterior *p, struct err *err)
-{
-    int c = classes_find(&p->classes, "N"), n = p->classes.n;
-
-    *out = NULL;
-    if (c < 0)
-        return 0;
-    TRY(columns(out, p, n, NULL, 0, n, err));
-    for (size_t i = 0; i < p->frames.n; i++) {
-        float *row = *out + i * (size_t)n;
-        float all = 1 + (CHAIN_NONE - 1) * row[c];
-
-        row[c] *= CHAIN_NONE;
-        for (int k = 0; k < n; k++)
-            row[k] /= all;
-    }
-    return 0;
-}
-
 int chain_chords(struct chain *k, struct segments *out,
                  const struct posterior *p, const struct vocab *fold,
                  struct err *err)
 {
-    float *raised, *folded = NULL;
-    const float *prob;
-    int rc;
+    float *prob = NULL;
+    int rc = 0;
 
     k->chords = *p;
-    TRY(raise_none(&raised, p, err));
-    prob = raised ? raised : p->prob;
-    rc = fold ? vocab_fold(fold, prob, p->frames.n, &folded, err) : 0;
+    if (fold)
+        rc = vocab_fold(fold, p->prob, p->frames.n, &prob, err);
     if (!rc)
-        rc = chords_decode(out, folded ? folded : prob, &p->frames,
-                           folded ? &fold->classes : &p->classes, CHORDS_STAY,
-                           err);
-    free(folded);
-    free(raised);
+        rc = chords_decode(out, prob ? prob : p->prob, &p->frames,
+                           prob ? &fold->classes : &p->classes, CHORDS_STAY,
+                           CHAIN_NONE, err);
+    free(prob);
     if (!rc && k->beats)
         chords_snap(out, k->beats);
     return rc;

@@ -31,9 +31,9 @@ int chain_activations(float **act, const struct posterior *p, struct err *err);
 int chain_beats(struct chain *k, struct beats *out, const float *act, size_t n,
                 const struct dbn_config *c, int heard, struct err *err);
 
-/* chords_decode of p, with the odds of "N" times CHAIN_NONE, folded into a
- * smaller vocabulary (fold; NULL: as it is); changes near a beat move to it. p
- * outlives the chain.
+/* chords_decode of p, where "N" is CHAIN_NONE times as probable as it says,
+ * folded into a smaller vocabulary (fold; NULL: as it is); changes near a beat
+ * move to it. p outlives the chain.
  *
  * Rendered songs, from which the shipped model learned, have chords nearly
  * throughout, records have not: 14 % of 31 songs of games are N by madmom's

@@ -37,15 +37,16 @@ static size_t row_bytes(const struct trellis *t)
     return ((size_t)t->classes + 7) / 8;
 }
 
-/* Returns the best class of the last frame; score is (classes). */
+/* Returns the best class of the last frame; score is (classes). Class none (-1:
+ * there is none) has more in each frame. */
 static int forward(struct trellis *t, double *score, const float *prob,
-                   double stay)
+                   double stay, int none, double more)
 {
     int n = t->classes;
     double on = log(stay), change = n > 1 ? log((1 - stay) / (n - 1)) : 0;
 
     for (int c = 0; c < n; c++)
-        score[c] = log_prob(prob[c]) - log(n);
+        score[c] = log_prob(prob[c]) - log(n) + (c == none ? more : 0);
     for (size_t i = 1; i < t->frames; i++) {
         int best = first_max(score, n);
         double from_best = score[best] + change;
@@ -60,7 +61,8 @@ static int forward(struct trellis *t, double *score, const float *prob,
                 s = from_best;
                 entered[c / 8] |= (uint8_t)(1 << c % 8);
             }
-            score[c] = s + log_prob(prob[i * (size_t)n + (size_t)c]);
+            score[c] = s + log_prob(prob[i * (size_t)n + (size_t)c]) +
+                       (c == none ? more : 0);
         }
     }
     return first_max(score, n);
@@ -99,7 +101,7 @@ static void append_runs(struct segments *out, const struct trellis *t,
 
 int chords_decode(struct segments *out, const float *prob,
                   const struct frames *f, const struct classes *classes,
-                  double stay, struct err *err)
+                  double stay, double none, struct err *err)
 {
     struct trellis t = { .classes = classes->n };
     double *score = NULL;
@@ -109,6 +111,8 @@ int chords_decode(struct segments *out, const float *prob,
     if (!(stay >= 1.0 / classes->n && stay <= 1))
         return err_set(err, ERR_ARG, "the probability to stay, %g, is not in "
                        "%g..1", stay, 1.0 / classes->n);
+    if (!(none > 0 && none < INFINITY))
+        return err_set(err, ERR_ARG, "a weight of %g of no chord", none);
     t.frames = frames_used(f);
     if (!t.frames)
         return 0;
@@ -119,7 +123,8 @@ int chords_decode(struct segments *out, const float *prob,
        : err_set(err, ERR_NOMEM, "no memory to decode %zu frames of %d classes",
                  t.frames, t.classes);
     if (!rc) {
-        backward(&t, forward(&t, score, prob, stay));
+        backward(&t, forward(&t, score, prob, stay,
+                             classes_find(classes, "N"), log(none)));
         append_runs(out, &t, prob, f, classes);
     }
     free(t.best);

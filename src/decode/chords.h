@@ -12,7 +12,8 @@
 /* The Viterbi path through prob (f->n, classes): a class stays with probability
  * stay (1/classes..1) from one frame to the next, the others share the rest
  * evenly; uniform start; probabilities below 1e-30 count as that. Of equal
- * paths the one with fewer changes wins, then the lower class.
+ * paths the one with fewer changes wins, then the lower class. On the path a
+ * class "N" is none times as probable as it says (1: as it is).
  *
  * Appends segments of different neighbours to out, contiguous from 0 to exactly
  * the duration; confidence = mean probability of the class over the segment.
@@ -20,7 +21,7 @@
  * for values out of range, ERR_NOMEM. */
 int chords_decode(struct segments *out, const float *prob,
                   const struct frames *f, const struct classes *classes,
-                  double stay, struct err *err);
+                  double stay, double none, struct err *err);
 
 /* Moves each change that is within CHORDS_SNAP_S of a beat to the nearest one:
  * frames are coarser than players. A chord that nothing is left of goes, and

@@ -154,5 +154,5 @@ int key_over_time(struct segments *out, const float *prob,
                   const struct frames *f, const struct classes *classes,
                   struct err *err)
 {
-    return chords_decode(out, prob, f, classes, CHORDS_STAY, err);
+    return chords_decode(out, prob, f, classes, CHORDS_STAY, 1, err);
 }

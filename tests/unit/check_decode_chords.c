@@ -54,7 +54,7 @@ START_TEST(chords_decode_equals_all_paths)
         p[i] = (float)((seed >> 9) + 1) * 0x1p-23f;
     }
     best_path(best, p, stays[_i % 3]);
-    ck_assert(!chords_decode(&got, p, &f, &three, stays[_i % 3], NULL));
+    ck_assert(!chords_decode(&got, p, &f, &three, stays[_i % 3], 1, NULL));
     ck_assert_double_eq(got.v[0].start, 0);
     ck_assert_double_eq(got.v[got.n - 1].end, 3.7);
     for (size_t i = 0, t = 0; i < got.n; i++) {
@@ -83,12 +83,12 @@ START_TEST(chords_decode_smooths)
     struct frames f = { 3, 8, 0.375 };
     struct segments got = {0};
 
-    ck_assert(!chords_decode(&got, p, &f, &three, CHORDS_STAY, NULL));
+    ck_assert(!chords_decode(&got, p, &f, &three, CHORDS_STAY, 1, NULL));
     ck_assert_uint_eq(got.n, 1);
     ck_assert_str_eq(got.v[0].label, "A");
     ck_assert_double_eq_tol(got.v[0].confidence, 1.9 / 3, 1e-6);
     segments_release(&got);
-    ck_assert(!chords_decode(&got, p, &f, &three, 1.0 / 3, NULL));
+    ck_assert(!chords_decode(&got, p, &f, &three, 1.0 / 3, 1, NULL));
     ck_assert_uint_eq(got.n, 3);
     segments_release(&got);
 }
@@ -101,21 +101,21 @@ START_TEST(chords_decode_edges)
     struct classes one = { names, 1 };
     struct segments got = {0};
 
-    ck_assert(!chords_decode(&got, p, &f, &three, 0.9, NULL));
+    ck_assert(!chords_decode(&got, p, &f, &three, 0.9, 1, NULL));
     f = (struct frames){ 2, 8, 0 };
-    ck_assert(!chords_decode(&got, p, &f, &three, 0.9, NULL));
+    ck_assert(!chords_decode(&got, p, &f, &three, 0.9, 1, NULL));
     ck_assert_uint_eq(got.n, 0);
     f.duration = 0.1;
-    ck_assert(!chords_decode(&got, p, &f, &three, 0.9, NULL));
+    ck_assert(!chords_decode(&got, p, &f, &three, 0.9, 1, NULL));
     ck_assert_uint_eq(got.n, 1);
     ck_assert_double_eq(got.v[0].end, 0.1);
-    ck_assert(!chords_decode(&got, p, &f, &one, 1, NULL));
+    ck_assert(!chords_decode(&got, p, &f, &one, 1, 1, NULL));
     ck_assert_uint_eq(got.n, 2);
     segments_release(&got);
-    ck_assert_int_eq(chords_decode(&got, p, &f, &three, 0.2, NULL), ERR_ARG);
-    ck_assert_int_eq(chords_decode(&got, p, &f, &three, NAN, NULL), ERR_ARG);
+    ck_assert_int_eq(chords_decode(&got, p, &f, &three, 0.2, 1, NULL), ERR_ARG);
+    ck_assert_int_eq(chords_decode(&got, p, &f, &three, NAN, 1, NULL), ERR_ARG);
     p[1] = NAN;
-    ck_assert_int_eq(chords_decode(&got, p, &f, &three, 0.9, NULL), ERR_ARG);
+    ck_assert_int_eq(chords_decode(&got, p, &f, &three, 0.9, 1, NULL), ERR_ARG);
 }
 END_TEST
 
